@@ -1,0 +1,1 @@
+"""agekit: experiments with latent-divergence losses."""

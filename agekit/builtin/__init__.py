@@ -1,0 +1,1 @@
+"""What agekit brings itself. It comes in through the same door as every plugin, and sees what a third party sees."""

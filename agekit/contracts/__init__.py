@@ -1,0 +1,41 @@
+"""What components promise. Floor 0: nothing here imports torch, or anything else of agekit but its errors."""
+
+from .component import Component, draws, option
+from .dataset import BrokenSample, Dataset, Download, Source
+from .loss import Adversarial, Divergence, Loss, Operand, Reciprocity
+from .network import Critic, Encoder, Generator, Network, Parser
+from .other import Operator, Optimizer, Progress, Schedule
+from .reference import Reference
+from .shelves import SHELVES, Shelf
+from .space import CODE, SCORE, DataField, Space
+
+__all__ = [
+    "CODE",
+    "SCORE",
+    "SHELVES",
+    "Adversarial",
+    "BrokenSample",
+    "Component",
+    "Critic",
+    "DataField",
+    "Dataset",
+    "Divergence",
+    "Download",
+    "Encoder",
+    "Generator",
+    "Loss",
+    "Network",
+    "Operand",
+    "Operator",
+    "Optimizer",
+    "Parser",
+    "Progress",
+    "Reciprocity",
+    "Reference",
+    "Schedule",
+    "Shelf",
+    "Source",
+    "Space",
+    "draws",
+    "option",
+]

@@ -1,0 +1,33 @@
+"""A component: typed options, and nothing else a recipe could say about it."""
+
+from __future__ import annotations
+
+import inspect
+from typing import Any
+
+from pydantic import BaseModel, ConfigDict, Field
+
+
+class Component(BaseModel):
+    """Typed options; the subclass adds what it does with them.
+
+    The annotated attributes *are* the keys that a recipe may write. Values are taken strictly (`"5"` is no number), and
+    an instance never changes. A sequence is declared as a tuple.
+    """
+
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=True, allow_inf_nan=False, ignored_types=(property,))
+
+    @classmethod
+    def summary(cls) -> str:
+        """The first sentence of the docstring."""
+        return (inspect.getdoc(cls) or "").split("\n\n", 1)[0].replace("\n", " ")
+
+
+def option(default: Any = ..., *, help: str, unit: str = "", **limits: Any) -> Any:
+    """Declare an option of a component: its default, what it means, its unit and its limits (`ge`, `gt`, `le`, …)."""
+    return Field(default, description=help, json_schema_extra={"unit": unit} if unit else None, **limits)
+
+
+def draws(call: Any) -> bool:
+    """Whether a loss or an operator draws random numbers: whether its call declares `generator`."""
+    return "generator" in inspect.signature(call).parameters
