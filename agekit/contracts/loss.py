@@ -57,8 +57,8 @@ class Divergence(Loss):
     """How far a cloud of codes [n, d] is from a reference or from another cloud [m, d]: a scalar.
 
     `compares` says what the second argument may be: a `reference`, `samples`, or `both`; one that takes samples only is
-    handed draws of the reference where the recipe says `y`. One with its reference fixed is called with the codes alone,
-    and so has no operand `to`.
+    handed draws of the reference where the recipe says `y`. One with its reference fixed is called with the codes
+    alone, and so has no operand `to`.
     """
 
     compares: ClassVar[Literal["reference", "samples", "both"]] = "both"
@@ -73,7 +73,7 @@ class Divergence(Loss):
             forms: tuple[Form, ...] = ("reference", "samples") if cls.compares == "both" else (cls.compares,)
             cls.operands["to"] = Operand(vectors=True, like="of", default="y", takes=frozenset(forms))
 
-    def ideal(self, reference: Reference) -> float:
+    def ideal(self, reference: Reference) -> float:  # noqa: ARG002 - for those that need it
         """Its value, in the limit of many codes, where the codes follow the reference exactly."""
         return 0.0
 
