@@ -49,7 +49,7 @@ class Loss(Component):
     operands: ClassVar[Mapping[str, Operand]]
 
     @abstractmethod
-    def __call__(self, *operands: Any) -> Tensor:
+    def __call__(self, *operands: Any, **drawing: Any) -> Tensor:
         """The value: [n] or []."""
 
 

@@ -29,7 +29,7 @@ class Operator(Component):
         """What it makes of these; raises `ValueError`, saying what would fit, where it takes others."""
 
     @abstractmethod
-    def __call__(self, *operands: Any) -> Tensor:
+    def __call__(self, *operands: Any, **drawing: Any) -> Tensor:
         """Batches in, a batch out."""
 
 
