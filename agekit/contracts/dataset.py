@@ -12,6 +12,7 @@ from .space import DataField
 
 if TYPE_CHECKING:
     import numpy as np
+    from PIL.Image import Image
 
 
 class BrokenSample(Exception):
@@ -35,12 +36,16 @@ class Source(Protocol):
 
 @dataclass(frozen=True)
 class Download:
-    """A file that `agekit data get` may fetch: where from, what it must hash to (SHA-256), and how large it is."""
+    """A file that `agekit data get` may fetch: where from, what it must hash to, how large it is, and its name here.
+
+    `md5` is for a file of which no SHA-256 is published; `sha256` is then empty.
+    """
 
     url: str
     sha256: str
     bytes: int
     file: str
+    md5: str = ""
 
 
 class Dataset(Component):
@@ -60,3 +65,10 @@ class Dataset(Component):
     @abstractmethod
     def open(self) -> Source:
         """Look at the files and list the samples. Raises `MissingData`, which says how to get it, or `DataError`."""
+
+    def frame(self, image: Image) -> np.ndarray | None:  # noqa: ARG002 - for those that need it
+        """Frame a picture from anywhere as this data set frames its own: uint8 [c, h, w].
+
+        None, the default, takes the largest square in its middle, resized to x.
+        """
+        return None
