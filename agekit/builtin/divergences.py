@@ -1,0 +1,200 @@
+"""Divergences between clouds of codes: fitted Gaussians, and kernel means."""
+
+from __future__ import annotations
+
+import math
+from typing import Annotated, Literal
+
+import torch
+from torch import Tensor
+
+from agekit.contracts import Divergence, Reference, option
+
+from .precision import full_precision
+
+FLOOR = 1e-12
+"""Added to every fitted variance, so that a collapsed coordinate has a finite divergence and a finite gradient."""
+
+Direction = Literal["qp", "pq"]
+DIRECTION = "qp: KL(codes ‖ reference); pq: KL(reference ‖ codes)"
+"""The letters are the released AGE code's: q is the law of the codes, p the reference."""
+
+Moments = tuple[Tensor, Tensor]
+"""The mean and the log-variance of every coordinate: [d] and [d]."""
+
+
+class GaussianKL(Divergence):
+    """KL between the diagonal Gaussians fitted to the codes and to what they are compared with, mean over coordinates.
+
+    KL(a ‖ b) = 1/(2d) Σ_j [ v_a/v_b − 1 − log(v_a/v_b) + (m_a − m_b)²/v_b ],
+
+    with m and v the mean and the variance (1/n, maximum likelihood) of coordinate j; a reference stands with its own
+    moments, 0 and its variance, and other codes with their fitted ones. It sees only means and variances: dependence
+    between coordinates, and the shape of each, escape it. A finite batch raises it, by about 1/n against a reference.
+
+    Source: Ulyanov, Vedaldi and Lempitsky 2018, equation 7, where the reference is N(0, I).
+    Shapes: codes [n, d], and a reference or codes [m, d] -> []. Raises ValueError where n or m is below 2.
+    """
+
+    compares = "both"
+    direction: Direction = option("qp", help=DIRECTION)
+
+    @full_precision
+    def __call__(self, codes: Tensor, other: Reference | Tensor) -> Tensor:
+        fit = fitted(codes)
+        return directed(self.direction, fit, against(other, fit))
+
+
+class SphereKL(Divergence):
+    """KL between the diagonal Gaussian fitted to the codes and the unit sphere's, N(0, I/d), mean over coordinates.
+
+    KL(codes ‖ sphere) = −1/2 + (1/d) Σ_j [ d (s_j² + m_j²)/2 − log(s_j √d) ],
+
+    with m_j and s_j² the mean and the variance (1/n) of coordinate j; `pq` exchanges the two sides. It is 0 for codes
+    uniform on the sphere, and for every other law with these moments, two antipodal clusters among them. On unit-norm
+    codes and in direction qp its gradient is that of `kl_gaussian`; only the value is shifted.
+
+    Source: Ulyanov, Vedaldi and Lempitsky 2018, equation 7, with the sphere's own variance in place of 1.
+    Shapes: codes [n, d] -> []. Raises ValueError where n is below 2.
+    """
+
+    direction: Direction = option("qp", help=DIRECTION)
+
+    @full_precision
+    def __call__(self, codes: Tensor) -> Tensor:
+        fit = fitted(codes)
+        return directed(self.direction, fit, centred(1 / codes.shape[1], fit))
+
+    def ideal(self, reference: Reference) -> float:
+        return ideal(self.direction, reference.variance, 1 / reference.dim)
+
+
+class StandardKL(Divergence):
+    """KL between the diagonal Gaussian fitted to the codes and the standard normal N(0, I), mean over coordinates.
+
+    exact:     KL(codes ‖ N(0, I)) = −1/2 + (1/d) Σ_j [ (s_j² + m_j²)/2 − log s_j ]
+    age-2018:  the same with the variance v_j in the place of s_j: −1/2 + (1/d) Σ_j [ (v_j² + m_j²)/2 − log v_j ]
+
+    with m_j, s_j and v_j = s_j² the mean, the standard deviation and the variance (1/n) of coordinate j; `pq` exchanges
+    the two sides. The second is what the released code computes: in direction qp, on unit-norm codes and near the
+    optimum, its gradient is twice the exact one, so that a weight w of it is 2w of the exact formula. Elsewhere nothing
+    is equivalent. Codes on the unit sphere cannot be N(0, I), so that neither reaches 0 there: at dimensions 16, 64 and
+    128 the least values are 0.918, 1.587 and 1.930, or 2.275, 3.659 and 4.352 in the formula of 2018.
+
+    Source: Ulyanov, Vedaldi and Lempitsky 2018, equation 7, and their released code.
+    Shapes: codes [n, d] -> []. Raises ValueError where n is below 2.
+    """
+
+    direction: Direction = option("qp", help=DIRECTION)
+    formula: Literal["exact", "age-2018"] = option("exact", help="as in the paper, or as in the released code")
+
+    @full_precision
+    def __call__(self, codes: Tensor) -> Tensor:
+        mean, log_variance = fitted(codes)
+        fit = mean, self._power * log_variance
+        return directed(self.direction, fit, centred(1.0, fit))
+
+    def ideal(self, reference: Reference) -> float:
+        return ideal(self.direction, reference.variance**self._power, 1.0)
+
+    @property
+    def _power(self) -> int:
+        """The variance taken for a standard deviation is the variance squared."""
+        return 2 if self.formula == "age-2018" else 1
+
+
+class MMD(Divergence):
+    """Squared maximum mean discrepancy between two clouds, with a kernel averaged over several bandwidths.
+
+    MMD² = mean k(x, x′) + mean k(y, y′) − 2 mean k(x, y),   k = (1/S) Σ_s k_s,   c_s = scale_s · 2dσ²
+    imq:  k_s(x, y) = c_s / (c_s + |x − y|²)          rbf:  k_s(x, y) = exp(−|x − y|² / c_s)
+
+    σ² is the variance of one coordinate, so that 2dσ² is the mean squared distance of two draws. The unbiased estimate
+    leaves out the pairs x = x′ and y = y′ and is 0 on average, thus at times negative, where the laws are equal; the
+    biased one keeps them and is never negative. WAE's code sums over its seven scales: its weight λ is 7λ here.
+
+    Source: Gretton et al. 2012, equations 3 and 5; Tolstikhin et al. 2018, section 4 (imq, c = 2dσ²).
+    Shapes: codes [n, d] and codes or draws [m, d] -> []. Raises ValueError where n or m is below 2.
+    """
+
+    compares = "samples"
+    kernel: Literal["imq", "rbf"] = option("imq", help="inverse multiquadric, or Gaussian")
+    scales: tuple[Annotated[float, option(help="a multiple", gt=0)], ...] = option(
+        (0.1, 0.2, 0.5, 1.0, 2.0, 5.0, 10.0), help="bandwidths, as multiples of 2dσ²", min_length=1
+    )
+    variance: float | None = option(None, help="σ²; by default that of the second cloud, a constant there", gt=0)
+    estimator: Literal["unbiased", "biased"] = option(
+        "unbiased", help="without or with the pairs of a point and itself"
+    )
+
+    @full_precision
+    def __call__(self, p: Tensor, q: Tensor) -> Tensor:
+        check(p)
+        check(q, like=p)
+        base = q.detach().var(dim=0).sum() + FLOOR if self.variance is None else p.shape[1] * self.variance
+        within = self._within(self._kernel(p, p, 2 * base)) + self._within(self._kernel(q, q, 2 * base))
+        return within - 2 * self._kernel(p, q, 2 * base).mean()
+
+    def _kernel(self, p: Tensor, q: Tensor, base: Tensor | float) -> Tensor:
+        """Kernel values of all pairs: [n, d], [m, d] -> [n, m]."""
+        # Through a matrix product close points would lose their distance to cancellation, the more so in TF32.
+        squared = torch.cdist(p, q, compute_mode="donot_use_mm_for_euclid_dist").square()
+        ratios = [squared / (scale * base) for scale in self.scales]
+        values = [1 / (1 + ratio) if self.kernel == "imq" else (-ratio).exp() for ratio in ratios]
+        return torch.stack(values).mean(dim=0)
+
+    def _within(self, values: Tensor) -> Tensor:
+        """The mean over the pairs of one cloud: [n, n] -> []."""
+        if self.estimator == "biased":
+            return values.mean()
+        n = len(values)
+        return (values.sum() - values.diagonal().sum()) / (n * (n - 1))
+
+
+def check(codes: Tensor, like: Tensor | None = None) -> None:
+    """Raise ValueError unless the codes are a cloud [n, d] of at least two, with the other's d."""
+    if codes.ndim != 2 or len(codes) < 2:
+        raise ValueError(f"codes of shape {[*codes.shape]} have no spread; a batch [n, d] of n ≥ 2 vectors fits")
+    if like is not None and codes.shape[1] != like.shape[1]:
+        raise ValueError(f"codes of dimension {like.shape[1]} cannot be compared with codes of {codes.shape[1]}")
+
+
+def fitted(codes: Tensor) -> Moments:
+    """Fit a diagonal Gaussian by maximum likelihood: [n, d] -> [d] and [d]."""
+    check(codes)
+    variance, mean = torch.var_mean(codes, dim=0, correction=0)
+    return mean, (variance + FLOOR).log()
+
+
+def centred(variance: float, like: Moments) -> Moments:
+    """The moments of a centred Gaussian of this variance, shaped like others."""
+    return torch.zeros_like(like[0]), torch.full_like(like[1], math.log(variance))
+
+
+def against(other: Reference | Tensor, like: Moments) -> Moments:
+    """The moments of a reference, or those fitted to codes of the same dimension."""
+    if isinstance(other, Reference):
+        return centred(other.variance, like)
+    if other.shape[1:] != like[0].shape:
+        raise ValueError(f"codes of dimension {len(like[0])} cannot be compared with a batch {[*other.shape]}")
+    return fitted(other)
+
+
+def directed(direction: Direction, codes: Moments, reference: Moments) -> Tensor:
+    """The divergence in one of its two directions."""
+    return kl(codes, reference) if direction == "qp" else kl(reference, codes)
+
+
+def kl(a: Moments, b: Moments) -> Tensor:
+    """KL(a ‖ b) of diagonal Gaussians, mean over coordinates: 1/2 mean[eʳ − 1 − r + (m_a − m_b)²/v_b], r = log v_a/v_b.
+
+    Logarithms, because a floored variance squared and divided by twice leaves the range of float32.
+    """
+    ratio = a[1] - b[1]
+    return (ratio.expm1() - ratio + (a[0] - b[0]).square() * (-b[1]).exp()).mean() / 2
+
+
+def ideal(direction: Direction, codes: float, reference: float) -> float:
+    """The divergence of centred Gaussians of these two variances."""
+    like = torch.zeros(1, dtype=torch.float64), torch.zeros(1, dtype=torch.float64)
+    return directed(direction, centred(codes, like), centred(reference, like)).item()

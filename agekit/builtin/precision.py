@@ -1,0 +1,39 @@
+"""Full precision for mathematics, whatever the networks computed in."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Callable
+from contextlib import AbstractContextManager, nullcontext
+from typing import Any, TypeVar, cast
+
+import torch
+from torch import Tensor
+
+Call = TypeVar("Call", bound=Callable[..., Tensor])
+
+
+def full_precision(call: Call) -> Call:
+    """Run a method outside autocast, with its tensor arguments in float32, or in float64 where they come so.
+
+    Means and variances over a batch lose their digits in bfloat16, and a divergence is little more than these.
+    """
+
+    @functools.wraps(call)
+    def precise(*operands: Any, **others: Any) -> Tensor:
+        device = next(operand.device.type for operand in operands if isinstance(operand, Tensor))
+        with _no_autocast(device):
+            return call(*(_widened(operand) for operand in operands), **others)
+
+    return cast(Call, precise)
+
+
+def _no_autocast(device: str) -> AbstractContextManager[Any]:
+    # The meta device, on which shapes are worked out, knows no autocast and refuses even to turn it off.
+    return torch.autocast(device, enabled=False) if torch.amp.is_autocast_available(device) else nullcontext()
+
+
+def _widened(operand: Any) -> Any:
+    if not isinstance(operand, Tensor) or operand.dtype in (torch.float32, torch.float64):
+        return operand
+    return operand.float()
