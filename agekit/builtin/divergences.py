@@ -131,9 +131,9 @@ class MMD(Divergence):
     def __call__(self, p: Tensor, q: Tensor) -> Tensor:
         check(p)
         check(q, like=p)
-        base = q.detach().var(dim=0).sum() + FLOOR if self.variance is None else p.shape[1] * self.variance
-        within = self._within(self._kernel(p, p, 2 * base)) + self._within(self._kernel(q, q, 2 * base))
-        return within - 2 * self._kernel(p, q, 2 * base).mean()
+        spread = q.detach().var(dim=0).sum() + FLOOR if self.variance is None else p.shape[1] * self.variance
+        within = self._within(self._kernel(p, p, 2 * spread)) + self._within(self._kernel(q, q, 2 * spread))
+        return within - 2 * self._kernel(p, q, 2 * spread).mean()
 
     def _kernel(self, p: Tensor, q: Tensor, base: Tensor | float) -> Tensor:
         """Kernel values of all pairs: [n, d], [m, d] -> [n, m]."""
