@@ -1,1 +1,3 @@
 """agekit: experiments with latent-divergence losses."""
+
+__version__ = "0.1.0"

@@ -20,6 +20,5 @@ def agekit_register(registries: Registries) -> None:
 
 
 @hookspec
-def agekit_recipes() -> Path:
+def agekit_recipes() -> Path | None:
     """Name a folder of recipes that the plugin ships; they are then found by name."""
-    raise NotImplementedError  # a hook's specification is never called

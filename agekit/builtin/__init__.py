@@ -1,1 +1,59 @@
 """What agekit brings itself. It comes in through the same door as every plugin, and sees what a third party sees."""
+
+from __future__ import annotations
+
+from ..hooks import hookimpl
+from ..registry import Registries
+
+
+@hookimpl
+def agekit_register(registries: Registries) -> None:
+    """Put the built-ins on their shelves."""
+    _losses(registries)
+    _networks(registries)
+    _datasets(registries)
+
+
+def _losses(registries: Registries) -> None:
+    from . import divergences, operators, optimizers, reciprocities, references, schedules
+
+    registries.references.add("sphere", references.Sphere)
+    registries.references.add("gaussian", references.Gaussian)
+    registries.references.add("uniform", references.Uniform)
+    registries.divergences.add("gaussian_kl", divergences.GaussianKL)
+    registries.divergences.add("kl_sphere", divergences.SphereKL)
+    registries.divergences.add("kl_gaussian", divergences.StandardKL)
+    registries.divergences.add("mmd", divergences.MMD)
+    registries.reciprocities.add("l1", reciprocities.L1)
+    registries.reciprocities.add("l2", reciprocities.L2)
+    registries.reciprocities.add("cosine", reciprocities.Cosine)
+    registries.operators.add("stop", operators.Stop)
+    registries.operators.add("mix", operators.Mix)
+    registries.operators.add("grey", operators.Grey)
+    registries.schedules.add("constant", schedules.Constant)
+    registries.schedules.add("linear", schedules.Linear)
+    registries.schedules.add("cosine", schedules.Cosine)
+    registries.schedules.add("steps", schedules.Steps)
+    registries.optimizers.add("adam", optimizers.Adam)
+    registries.optimizers.add("adamw", optimizers.AdamW)
+    registries.optimizers.add("sgd", optimizers.SGD)
+
+
+def _networks(registries: Registries) -> None:
+    from . import dcgan
+
+    registries.generators.add("dcgan", dcgan.DCGANGenerator)
+    registries.encoders.add("dcgan", dcgan.DCGANEncoder)
+
+
+def _datasets(registries: Registries) -> None:
+    from . import celeba, cifar, folder, mnist, svhn, tiny_imagenet, toyfaces
+
+    registries.datasets.add("toyfaces", toyfaces.ToyFaces)
+    registries.datasets.add("image_folder", folder.ImageFolder)
+    registries.datasets.add("celeba", celeba.CelebA)
+    registries.datasets.add("cifar10", cifar.Cifar10)
+    registries.datasets.add("svhn", svhn.Svhn)
+    registries.datasets.add("tiny_imagenet", tiny_imagenet.TinyImageNet)
+    registries.datasets.add("mnist", mnist.Mnist)
+    registries.datasets.add("fashion_mnist", mnist.FashionMnist)

@@ -1,0 +1,45 @@
+"""The command line. Nothing heavy is imported before a command needs it."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from importlib import import_module
+
+from .. import __version__
+from . import arguments
+
+
+def main(argv: list[str] | None = None) -> int:
+    """Run a command; the exit status: 0, 1 where the user can mend what is wrong, 130 where it was interrupted."""
+    parser = arguments.parser(__version__)
+    given = parser.parse_args(argv)
+    try:
+        return _call(given)
+    except BrokenPipeError:
+        sys.stderr.close()
+        return 0
+    except KeyboardInterrupt:
+        return 130
+
+
+def _call(given: argparse.Namespace) -> int:
+    from ..errors import AgekitError
+
+    try:
+        handler = getattr(import_module(f".{given.room}", __package__), given.handler)
+        status: int = handler(given) or 0
+        sys.stdout.flush()
+    except AgekitError as error:
+        if given.traceback:
+            raise
+        for _line in printable_lines(str(error)):
+            pass
+        return 1
+    return status
+
+
+def printable_lines(text: str) -> list[str]:
+    """A text's lines, control characters written out, so that no file's name can play with the terminal."""
+    escaped = ("".join(c if c.isprintable() else ascii(c)[1:-1] for c in line) for line in text.split("\n"))
+    return list(escaped)

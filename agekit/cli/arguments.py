@@ -1,0 +1,105 @@
+"""What the command line takes: every command, its arguments, and the room that handles it."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+from typing import Any
+
+DESCRIPTION = "Experiments with latent-divergence losses: a recipe is a game of players, terms and expressions."
+
+
+def parser(version: str) -> argparse.ArgumentParser:
+    """The parser of the whole command line."""
+    whole = argparse.ArgumentParser("agekit", description=DESCRIPTION, allow_abbrev=False)
+    whole.add_argument("--version", action="version", version=f"agekit {version}")
+    commands = whole.add_subparsers(title="commands", metavar="COMMAND", required=True)
+    _training(commands)
+    _looking(commands)
+    _recipes(commands)
+    _components(commands)
+    _data(commands)
+    return whole
+
+
+def _add(commands: Any, name: str, room: str, help: str, handler: str = "") -> argparse.ArgumentParser:
+    command: argparse.ArgumentParser = commands.add_parser(name, help=help, description=help, allow_abbrev=False)
+    command.add_argument("--traceback", action="store_true", help="show where an error arose")
+    command.set_defaults(room=room, handler=handler or name)
+    return command
+
+
+def _recipe(command: argparse.ArgumentParser) -> None:
+    command.add_argument("recipe", metavar="RECIPE", help="a recipe's file, or the name of one that is shipped")
+    command.add_argument("--set", metavar="KEY=VALUE", action="append", default=[], help="override a value; repeatable")
+
+
+def _training(commands: Any) -> None:
+    run = _add(commands, "run", "training", "train a recipe")
+    _recipe(run)
+    run.add_argument("--out", metavar="RUNS", type=Path, default=Path("runs"), help="folder of runs (default: runs)")
+    run.add_argument("--name", metavar="NAME", help="name of the run (default: the recipe's, with a fresh number)")
+    run.add_argument("--steps", metavar="N", type=int, help="end after N steps")
+    run.add_argument("--seed", metavar="S", type=int, help="seed of every draw (run.seed)")
+    run.add_argument("--device", metavar="D", help="auto, cpu, cuda, cuda:1 (compute.device)")
+    run.add_argument("--json", action="store_true", help="end with one line of JSON that names the run")
+    resume = _add(commands, "resume", "training", "go on with a run from its last checkpoint")
+    resume.add_argument("run", metavar="RUN", type=Path, help="the run's folder")
+    resume.add_argument("--json", action="store_true", help="end with one line of JSON that names the run")
+
+
+def _looking(commands: Any) -> None:
+    sample = _add(commands, "sample", "looking", "draw pictures from a run")
+    sample.add_argument("run", metavar="RUN", type=Path, help="the run's folder")
+    sample.add_argument("--n", metavar="N", type=int, default=64, help="how many (default: 64)")
+    sample.add_argument("--out", metavar="FILE", type=Path, default=Path("samples.png"), help="default: samples.png")
+    sample.add_argument("--view", metavar="VIEW", help="which view (default: the first that needs no data)")
+    sample.add_argument("--seed", metavar="S", type=int, help="other draws (default: those of the run's pictures)")
+    sample.add_argument("--device", metavar="D", help="auto, cpu, cuda, cuda:1")
+    reconstruct = _add(commands, "reconstruct", "looking", "pass your own pictures through a run")
+    reconstruct.add_argument("run", metavar="RUN", type=Path, help="the run's folder")
+    reconstruct.add_argument("images", metavar="IMAGE", type=Path, nargs="+", help="pictures, or folders of them")
+    reconstruct.add_argument(
+        "--out", metavar="FILE", type=Path, default=Path("reconstructions.png"), help="default: reconstructions.png"
+    )
+    reconstruct.add_argument("--view", metavar="VIEW", help="which view (default: the first of data, beside itself)")
+    reconstruct.add_argument("--device", metavar="D", help="auto, cpu, cuda, cuda:1")
+    board = _add(commands, "board", "board", "open TensorBoard on a folder of runs, on this machine only")
+    board.add_argument("runs", metavar="RUNS", type=Path, nargs="?", default=Path("runs"), help="default: runs")
+    board.add_argument("--port", metavar="P", type=int, default=6006, help="default: 6006")
+
+
+def _recipes(commands: Any) -> None:
+    plan = _add(commands, "plan", "recipes", "show what a recipe will compute, in which mode, at what cost")
+    _recipe(plan)
+    validate = _add(commands, "validate", "recipes", "check recipes, without touching data or a device")
+    validate.add_argument("recipes", metavar="RECIPE", nargs="+", help="files, or names of recipes that are shipped")
+    validate.add_argument(
+        "--set", metavar="KEY=VALUE", action="append", default=[], help="override a value; repeatable"
+    )
+    copy = _add(commands, "copy", "recipes", "copy a shipped recipe, to edit it")
+    copy.add_argument("recipe", metavar="NAME", help="the recipe's name")
+    copy.add_argument("to", metavar="FILE", type=Path, nargs="?", help="default: NAME.toml, here")
+    schema = _add(commands, "schema", "recipes", "write the JSON Schema of recipes, for editors")
+    schema.add_argument("--out", metavar="FILE", type=Path, help="default: standard output")
+
+
+def _components(commands: Any) -> None:
+    listing = _add(commands, "list", "components", "list what is registered", "list_components")
+    listing.add_argument("shelf", metavar="SHELF", nargs="?", help="one shelf, such as divergences, or recipes")
+    show = _add(commands, "show", "components", "show a component: formula, source, options")
+    show.add_argument("kind", metavar="KIND", help="such as divergence")
+    show.add_argument("name", metavar="NAME", help="such as kl_sphere")
+    _add(commands, "plugins", "components", "list plugins: origin, version, health")
+
+
+def _data(commands: Any) -> None:
+    data = _add(commands, "data", "data", "data sets: list, prepare, get", "list_datasets")
+    inner = data.add_subparsers(title="commands", metavar="COMMAND", required=True)
+    _add(inner, "list", "data", "list data sets, and which are at hand", "list_datasets")
+    prepare = _add(inner, "prepare", "data", "prepare the data of a recipe")
+    _recipe(prepare)
+    get = _add(inner, "get", "data", "download a data set, after showing its licence")
+    get.add_argument("name", metavar="NAME", help="the data set")
+    get.add_argument("--yes", action="store_true", help="accept the licence without being asked")
+    get.add_argument("--to", metavar="FOLDER", type=Path, help="where to (default: the data folder of agekit)")

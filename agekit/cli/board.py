@@ -1,0 +1,19 @@
+"""`agekit board`."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+
+from ..errors import AgekitError
+
+
+def board(given: argparse.Namespace) -> int:
+    """Open TensorBoard on a folder of runs; it listens on this machine's loopback address only."""
+    if not given.runs.is_dir():
+        raise AgekitError(f"{given.runs} is no folder of runs")
+    if not 0 < given.port < 65536:
+        raise AgekitError(f"--port {given.port}: a port is a number from 1 to 65535")
+    arguments = ["--logdir", str(given.runs), "--host", "127.0.0.1", "--port", str(given.port)]
+    os.execv(sys.executable, [sys.executable, "-m", "tensorboard.main", *arguments])  # noqa: S606 - our own interpreter

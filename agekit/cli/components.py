@@ -1,0 +1,108 @@
+"""`agekit list`, `show` and `plugins`."""
+
+from __future__ import annotations
+
+import argparse
+import inspect
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from pydantic.fields import FieldInfo
+from rich.table import Table
+
+from ..contracts import SHELVES, Component, Loss
+from ..errors import AgekitError, nearest
+from ..game.messages import fits
+from ..plugins import load
+from ..recipe.find import shipped
+from ..report.console import make_console
+from . import common
+
+
+def list_components(given: argparse.Namespace) -> int:
+    """List all shelves, or one."""
+    loaded = common.plugins()
+    names = [shelf.name for shelf in SHELVES]
+    if given.shelf is not None and given.shelf not in (*names, "recipes"):
+        raise AgekitError(f"no shelf is called {given.shelf!r}; {nearest(given.shelf, [*names, 'recipes'])}")
+    rows: list[tuple[str, str, str]] = []
+    for shelf in [name for name in names if given.shelf in (None, name)]:
+        entries = loaded.registries.shelves[shelf].entries.values()
+        rows += [(f"{shelf}", entry.name, entry.component.summary()) for entry in entries]
+    if given.shelf in (None, "recipes"):
+        rows += [("recipes", name, _first_line(path)) for name, path in shipped(loaded.recipes).items()]
+    print_table(["shelf", "name", "what it is"], rows)
+    return 0
+
+
+def show(given: argparse.Namespace) -> int:
+    """Show a component: its docstring, with formula and source, and its options."""
+    registries = common.plugins().registries
+    registry = registries.by_key.get(given.kind) or registries.shelves.get(given.kind)
+    if registry is None:
+        raise AgekitError(f"no kind of component is called {given.kind!r}; {nearest(given.kind, registries.by_key)}")
+    component = registry[given.name]
+    console = make_console()
+    console.print(f"{registry.shelf.key} {given.name}  (from {registry.entries[given.name].owner})\n")
+    console.print(inspect.getdoc(component) or "")
+    if issubclass(component, Loss):
+        console.print(f"\noperands: {', '.join(_operand(name, component) for name in component.operands)}")
+    rows = [_option(name, field) for name, field in component.model_fields.items()]
+    if rows:
+        console.print()
+        print_table(["option", "takes", "default", "unit", "meaning"], rows)
+    return 0
+
+
+def plugins(_: argparse.Namespace) -> int:
+    """List plugins, those that are broken with the reason."""
+    found = load().plugins
+    print_table(
+        ["plugin", "origin", "version", "health"],
+        [(p.name, p.origin, p.version, f"broken: {p.error}" if p.error else "well") for p in found],
+    )
+    return 0
+
+
+def _operand(name: str, component: type[Loss]) -> str:
+    operand = component.operands[name]
+    what = f"of kind {operand.kind}" if operand.kind else "vectors" if operand.vectors else "anything"
+    return f"{name} ({what}{f', by default {operand.default}' if operand.default else ''})"
+
+
+def _option(name: str, field: FieldInfo) -> tuple[str, str, str, str, str]:
+    extra: dict[str, Any] = field.json_schema_extra if isinstance(field.json_schema_extra, dict) else {}
+    default = "(needed)" if field.is_required() else _written(field.default)
+    return name, fits(field.annotation), default, str(extra.get("unit", "")), field.description or ""
+
+
+def _written(value: Any) -> str:
+    if isinstance(value, Component):
+        return type(value).__name__
+    if isinstance(value, bool):
+        return str(value).lower()
+    if isinstance(value, tuple):
+        return f"[{', '.join(map(_written, value))}]"
+    return "" if value is None else f'"{value}"' if isinstance(value, str) else f"{value:g}"
+
+
+def _first_line(path: Path) -> str:
+    with path.open(encoding="utf-8") as stream:
+        return stream.readline().lstrip("# ").strip()
+
+
+def print_table(titles: list[str], rows: Sequence[tuple[str, ...]]) -> None:
+    """Print an aligned table; on a terminal it is as wide as that, elsewhere as wide as its text."""
+    console = make_console()
+    if not console.is_terminal:
+        widths = [max(len(row[i]) for row in [tuple(titles), *rows]) for i in range(len(titles))]
+        for row in [tuple(titles), *rows]:
+            console.print("  ".join(f"{cell:<{width}}" for cell, width in zip(row, widths, strict=True)).rstrip())
+        return
+    table = Table(box=None, pad_edge=False, header_style="bold")
+    for title in titles:
+        table.add_column(title, overflow="fold")
+    for row in rows:
+        table.add_row(*row)
+    console.print(table)

@@ -1,0 +1,1 @@
+"""A recipe as a game: bound to components, checked, planned, and played."""

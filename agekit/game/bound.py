@@ -1,0 +1,83 @@
+"""A recipe bound to its components: what the engine plays."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from ..contracts import Dataset, Loss, Network, Operator, Optimizer, Reference, Schedule
+from ..recipe.language import Expression
+from ..recipe.source import Document
+from ..recipe.tables import About, Compute, NetworkKeys, Run, Stage, View
+
+
+@dataclass(frozen=True)
+class Term:
+    """A loss applied to expressions, with its weight."""
+
+    name: str
+    loss: Loss
+    label: str
+    operands: Mapping[str, Expression]
+    weight: float | Schedule
+
+
+@dataclass(frozen=True)
+class Player:
+    """Who trains which networks, how often a step, with which optimizer, to minimise which terms."""
+
+    name: str
+    owns: tuple[str, ...]
+    updates: int
+    optimizer: Optimizer
+    terms: tuple[Term, ...]
+
+
+@dataclass(frozen=True)
+class NetworkSpec:
+    """A network's component, and what the recipe says about it. A running average has its original's component."""
+
+    name: str
+    component: Network
+    sees: tuple[str, ...]
+    makes: str
+    keys: NetworkKeys
+
+
+@dataclass(frozen=True)
+class BoundStage:
+    """One stage: its players act in order, each step, on batches of this size."""
+
+    keys: Stage
+    batch: int
+    flip: bool
+    run: Run
+    players: tuple[Player, ...]
+    networks: Mapping[str, NetworkSpec]
+    views: Mapping[str, View]
+
+    def owner(self, network: str) -> str | None:
+        """The player that trains a network in this stage."""
+        return next((player.name for player in self.players if network in player.owns), None)
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """A valid recipe. Networks, data and latent space are the same in every stage."""
+
+    name: str
+    document: Document
+    about: About
+    run: Run
+    compute: Compute
+    dataset_name: str
+    dataset: Dataset
+    derived: Mapping[str, Expression]
+    reference: Reference | None
+    operators: Mapping[str, Operator]
+    stages: tuple[BoundStage, ...]
+
+    @property
+    def networks(self) -> Mapping[str, NetworkSpec]:
+        """The networks, as the first stage has them."""
+        return self.stages[0].networks

@@ -1,0 +1,211 @@
+"""From a document to a valid recipe, or to the list of everything that is wrong with it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import Any
+
+from ..contracts import Operator, Reference
+from ..errors import Problem, RecipeError, nearest
+from ..recipe.compose import STAGE_KEYS, stages
+from ..recipe.language import Expression, parse_expression
+from ..recipe.source import Document, Key, dotted
+from ..recipe.tables import About, Compute, Run, Stage, View
+from ..registry import Registries
+from .bind import Binder
+from .bound import BoundStage, NetworkSpec, Player, Recipe
+from .graph import DRAW, REFERENCE, Graph, Scope
+from .plan import plan_term, plan_view
+from .scope import leaves, signature
+
+TABLES = {"about", "data", "latent", "networks", "players", "views", "run", "compute", "stages"}
+
+
+def bind(document: Document, registries: Registries, name: str) -> Recipe:
+    """Bind and check a composed document. Raises `RecipeError` with every problem found."""
+    problems: list[Problem] = []
+    recipes = [
+        _bind_stage(laid, document, position, registries, name, problems)
+        for position, laid in enumerate(stages(document))
+    ]
+    whole = [recipe for recipe in recipes if recipe]
+    if not problems:
+        for position, later in enumerate(whole[1:], start=1):
+            problems += _same_throughout(whole[0], later, document, position)
+    if problems or not whole:
+        raise RecipeError(list(dict.fromkeys(problems)))
+    return replace(whole[0], document=document, stages=tuple(recipe.stages[0] for recipe in whole))
+
+
+def _bind_stage(
+    laid: Document, document: Document, position: int, registries: Registries, name: str, problems: list[Problem]
+) -> Recipe | None:
+    """The recipe as it is in one stage, or None where it cannot be bound."""
+    binder = Binder(laid, registries, problems)
+    before = len(problems)
+    for key in laid.tree.keys() - TABLES:
+        binder.wrong((key,), f"unknown key; {nearest(key, TABLES | {'extends'})}")
+    about = binder.keys(About, binder.table(laid.tree.get("about", {}), ("about",)), ("about",))
+    run = binder.keys(Run, binder.table(laid.tree.get("run", {}), ("run",)), ("run",))
+    compute = binder.keys(Compute, binder.table(laid.tree.get("compute", {}), ("compute",)), ("compute",))
+    stage = _stage_keys(document, position, Binder(document, registries, problems))
+    data, dataset = binder.data()
+    reference = binder.reference()
+    networks = binder.networks()
+    players = [binder.player(p, table) for p, table in binder.table(laid.tree.get("players", {}), ("players",)).items()]
+    views = binder.views()
+    derived = {n: binder.expression(text, ("data", "fields", n)) for n, text in (data.fields if data else {}).items()}
+    operators = {n: registries.operators[n]() for n in registries.operators}
+    if len(problems) > before or not (about and run and compute and stage and data and dataset):
+        return None
+    whole = Recipe(
+        name,
+        laid,
+        about,
+        run,
+        compute,
+        dataset[0].split()[1],
+        dataset[1],
+        {n: text for n, text in derived.items() if text},
+        reference,
+        {n: operator for n, operator in operators.items() if isinstance(operator, Operator)},
+        (BoundStage(stage, data.batch, data.flip, run, tuple(p for p in players if p), networks, views),),
+    )
+    _check(whole, binder)
+    return whole
+
+
+def _stage_keys(document: Document, position: int, binder: Binder) -> Stage | None:
+    listed = document.tree.get("stages")
+    if listed is None:
+        return Stage()
+    if not (isinstance(listed, list) and listed and all(isinstance(table, dict) for table in listed)):
+        binder.wrong(("stages",), "is a list of tables, each written [[stages]]")
+        return None
+    own = {key: value for key, value in listed[position].items() if key in STAGE_KEYS}
+    return binder.keys(Stage, {"name": f"stage {position + 1}", **own}, ("stages", position))
+
+
+def _check(recipe: Recipe, binder: Binder) -> None:
+    """Names, ownership, kinds and shapes: all that can be known before any tensor exists."""
+    stage = recipe.stages[0]
+    if not stage.players:
+        binder.wrong(("players",), "is empty: a game has at least one player")
+    if (stage.keys.steps or stage.run.steps) is None and (stage.keys.epochs or stage.run.epochs) is None:
+        binder.wrong(("run",), "says no length: run.steps or run.epochs (or those of each stage) is needed")
+    _check_names(recipe, binder)
+    _check_ownership(stage, binder)
+    scope = _checked_scope(recipe, binder)
+    for player in stage.players:
+        _check_terms(player, scope, recipe.reference, binder)
+    for name, view in stage.views.items():
+        _check_view(name, view, scope, binder)
+
+
+def _check_names(recipe: Recipe, binder: Binder) -> None:
+    fields = recipe.dataset.fields()
+    for name in recipe.networks:
+        if not name.isidentifier() or DRAW.match(name) or name == REFERENCE:
+            binder.wrong(("networks", name), "is no name for a network: z, z2, … are draws and y is the reference")
+        elif name in fields or name in recipe.derived or name in recipe.operators:
+            what = "an operator" if name in recipe.operators else "a field of the data"
+            binder.wrong(("networks", name), f"has the name of {what}; choose another")
+    for name in recipe.derived:
+        if name in fields or DRAW.match(name) or name == REFERENCE or not name.isidentifier():
+            binder.wrong(("data", "fields", name), "the name is taken; choose another")
+
+
+def _check_ownership(stage: BoundStage, binder: Binder) -> None:
+    owners: dict[str, str] = {}
+    for player in stage.players:
+        key = ("players", player.name, "owns")
+        if not player.owns:
+            binder.wrong(key, "is empty: the player has nothing to train")
+        for name in player.owns:
+            spec = stage.networks.get(name)
+            if spec is None:
+                binder.wrong(key, f"no network is called {name!r}; {nearest(name, stage.networks)}")
+            elif spec.keys.average_of is not None:
+                binder.wrong(key, f"{name} is the running average of {spec.keys.average_of}, and cannot be trained")
+            elif name in owners:
+                binder.wrong(key, f"{name} is owned twice, by {owners[name]} and by {player.name}")
+            owners.setdefault(name, player.name)
+    for name, spec in stage.networks.items():
+        if name not in owners and spec.keys.source is None and spec.keys.average_of is None:
+            binder.wrong(
+                ("networks", name),
+                "nobody trains it: let a player own it, or say where its weights come from (from, average_of)",
+            )
+
+
+def _checked_scope(recipe: Recipe, binder: Binder) -> Scope:
+    """The scope with the networks whose signature makes sense; the others are reported."""
+    bare = leaves(recipe.dataset.fields(), recipe.derived, recipe.reference.dim if recipe.reference else None)
+    bare = replace(bare, operators=recipe.operators)
+    for name, expression in recipe.derived.items():
+        try:
+            Graph(replace(bare, networks={})).add(expression)
+        except ValueError as error:
+            binder.wrong(("data", "fields", name), str(error))
+    signatures = {}
+    for name, spec in recipe.networks.items():
+        try:
+            signatures[name] = signature(spec, bare)
+        except ValueError as error:
+            binder.wrong(("networks", name), _no_codes(str(error), recipe, spec))
+    return replace(bare, networks=signatures)
+
+
+def _no_codes(message: str, recipe: Recipe, spec: NetworkSpec) -> str:
+    codes = recipe.reference is None and "z" in (*spec.sees, spec.makes)
+    return f"{spec.name} sees or makes codes, and the recipe has no [latent]" if codes else message
+
+
+def _check_terms(player: Player, scope: Scope, reference: Reference | None, binder: Binder) -> None:
+    trains = False
+    for term in player.terms:
+        key = ("players", player.name, "terms", term.name)
+        graph = Graph(scope)
+        try:
+            planned = plan_term(term, graph)
+        except ValueError as error:
+            binder.wrong(key, str(error))
+            trains = True
+            continue
+        trains |= any(node.op == "network" and node.name in player.owns for node in graph.nodes)
+        if reference is None and any(bind.node is None for bind in planned.binds):
+            binder.wrong(key, "compares with the reference, and the recipe has no [latent]")
+    if player.owns and not trains:
+        binder.wrong(("players", player.name), f"none of its terms uses what it owns ({', '.join(player.owns)})")
+
+
+def _check_view(name: str, view: View, scope: Scope, binder: Binder) -> None:
+    try:
+        plan_view(name, view, view_expressions(view), scope)
+    except ValueError as error:
+        binder.wrong(("views", name), str(error))
+
+
+def view_expressions(view: View) -> dict[str, Expression]:
+    """The parsed expressions of a view. Raises `ValueError` where one is malformed."""
+    texts = {"of": view.of, "beside": view.beside}
+    return {key: parse_expression(text) for key, text in texts.items() if text is not None}
+
+
+def _same_throughout(first: Recipe, later: Recipe, document: Document, position: int) -> list[Problem]:
+    """What a stage may not change, since weights, data and codes go on from the stage before."""
+
+    def built(recipe: Recipe) -> Mapping[str, Any]:
+        return {n: (spec.component, spec.sees, spec.makes) for n, spec in recipe.networks.items()}
+
+    same: dict[Key, tuple[Any, Any]] = {
+        ("data",): (first.dataset, later.dataset),
+        ("data", "fields"): (first.derived, later.derived),
+        ("latent",): (first.reference, later.reference),
+        ("networks",): (built(first), built(later)),
+        ("compute",): (first.compute, later.compute),
+        ("run", "seed"): (first.run.seed, later.run.seed),
+    }
+    keys: list[Key] = [("stages", position, *part) for part, (before, after) in same.items() if before != after]
+    return [Problem(dotted(key), "cannot change between stages", document.origin(key)) for key in keys]

@@ -1,0 +1,81 @@
+"""What a plan costs, counted on shapes alone: calls, floating-point operations, activations."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+from torch.utils.flop_counter import FlopCounterMode
+
+from .bound import Recipe
+from .graph import Scope
+from .networks import build
+from .plan import Plan, plan_player
+
+
+@dataclass(frozen=True)
+class Call:
+    """One application of a network to one sample: forward operations, and floats that autograd keeps."""
+
+    flops: int
+    activations: int
+
+
+@dataclass(frozen=True)
+class Cost:
+    """Parameters by network; by player and call, what one sample costs."""
+
+    parameters: Mapping[str, int]
+    calls: Mapping[str, Mapping[str, Call]]
+
+
+def cost(recipe: Recipe, scope: Scope) -> Cost:
+    """Count on the meta device. Raises `RecipeError` where a network cannot be built."""
+    networks = build(recipe, scope, torch.device("meta"))
+    counted = {name: _counted(network, scope, name) for name, network in networks.items()}
+    plans = {player.name: plan_player(player, scope) for player in recipe.stages[0].players}
+    return Cost(
+        {name: sum(p.numel() for p in network.parameters()) for name, network in networks.items()},
+        {
+            player: {node.text: counted[node.name] for node in plan.nodes if node.op == "network"}
+            for player, plan in plans.items()
+        },
+    )
+
+
+def _counted(network: nn.Module, scope: Scope, name: str) -> Call:
+    kept: list[int] = []
+
+    def keep(_: nn.Module, __: object, made: object) -> None:
+        kept.append(made.numel() if isinstance(made, Tensor) else 0)
+
+    leaves = [module for module in network.modules() if not any(module.children())]
+    handles = [module.register_forward_hook(keep) for module in leaves]
+    inputs = [
+        torch.empty(1, *(size or 1 for size in space.shape), device="meta") for space in scope.networks[name].sees
+    ]
+    with torch.no_grad(), FlopCounterMode(display=False) as counter:
+        network.eval()(*inputs)
+    for handle in handles:
+        handle.remove()
+    return Call(counter.get_total_flops(), sum(kept))
+
+
+def update_flops(plan: Plan, calls: Mapping[str, Call]) -> int:
+    """Operations of one update on one sample: a forward for each call, a backward where gradients pass.
+
+    A gradient with respect to inputs costs about a forward, one with respect to weights another; a trained call whose
+    inputs need no gradient skips the former.
+    """
+    modes = dict(zip((node.text for node in plan.nodes), plan.modes, strict=True))
+    total = 0
+    for node in plan.nodes:
+        if node.op != "network":
+            continue
+        inward = any(modes[plan.nodes[index].text] != "constant" for index in node.arguments)
+        mode = modes[node.text]
+        backward = 0 if mode == "constant" else (mode == "trained") + inward
+        total += calls[node.text].flops * (1 + backward)
+    return total

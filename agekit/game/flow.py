@@ -1,0 +1,87 @@
+"""Computing the nodes of a graph, each once, in its mode."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+import torch
+from torch import Tensor
+from torch.distributions import Distribution
+
+from ..contracts import Loss, Operator, Reference, draws
+from .graph import Node, Scope
+from .plan import Mode, PlannedTerm
+from .randomness import Part, generator, seed_of
+
+Apply = Callable[[int, Node, tuple[Any, ...]], Any]
+"""How a network is applied: the node's number, the node, its inputs."""
+
+
+class Flow:
+    """The values of one evaluation. `key` is what its draws are a function of."""
+
+    def __init__(
+        self,
+        nodes: Sequence[Node],
+        modes: Sequence[Mode],
+        scope: Scope,
+        apply: Apply,
+        device: torch.device,
+        key: tuple[Part, ...],
+    ) -> None:
+        self.nodes, self.modes, self.scope, self.apply, self.device, self.key = nodes, modes, scope, apply, device, key
+        self.values: list[Any] = []
+        self._drawn: dict[int, Tensor] = {}
+
+    def run(self, leaves: Mapping[str, Any]) -> Flow:
+        """Compute every node; `leaves` holds the fields and the draws by name."""
+        for index, (node, mode) in enumerate(zip(self.nodes, self.modes, strict=True)):
+            with torch.set_grad_enabled(mode != "constant"):
+                self.values.append(self._value(index, node, leaves))
+        return self
+
+    def _value(self, index: int, node: Node, leaves: Mapping[str, Any]) -> Any:
+        if node.op in ("field", "draw"):
+            return leaves[node.name]
+        inputs = tuple(self.sample(argument) for argument in node.arguments)
+        if node.op == "derived":
+            return inputs[0]
+        if node.op == "network":
+            return self.apply(index, node, inputs)
+        operator: Operator = self.scope.operators[node.name]
+        with torch.autocast(self.device.type, enabled=False):
+            return operator(*map(precise, inputs), **self.chance(operator, node.name))
+
+    def sample(self, index: int) -> Tensor:
+        """A node's value; where that is a distribution, one draw of it, the same whoever asks."""
+        value = self.values[index]
+        if not isinstance(value, Distribution):
+            tensor: Tensor = value
+            return tensor
+        if index not in self._drawn:
+            with torch.set_grad_enabled(self.modes[index] != "constant"):
+                torch.manual_seed(seed_of(*self.key, "rsample", self.nodes[index].text))
+                self._drawn[index] = value.rsample()
+        return self._drawn[index]
+
+    def chance(self, component: Loss | Operator, name: str) -> dict[str, torch.Generator]:
+        """The generator for a component that draws; nothing for one that does not."""
+        if not draws(type(component).__call__):
+            return {}
+        return {"generator": generator(self.device, *self.key, "within", name)}
+
+    def term(self, planned: PlannedTerm, reference: Reference | None) -> Tensor:
+        """The value of a term: a scalar, unweighted, computed in float32 or better."""
+        operands = [
+            reference if bind.node is None else self.values[bind.node] if bind.distribution else self.sample(bind.node)
+            for bind in planned.binds
+        ]
+        with torch.autocast(self.device.type, enabled=False):
+            value = planned.term.loss(*map(precise, operands), **self.chance(planned.term.loss, planned.term.name))
+        return value.mean()
+
+
+def precise(value: Any) -> Any:
+    """A tensor in half precision as float32; everything else as it is."""
+    return value.float() if isinstance(value, Tensor) and value.dtype in (torch.bfloat16, torch.float16) else value

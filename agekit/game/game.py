@@ -1,0 +1,211 @@
+"""The game: a recipe on a device, played step by step."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from ..contracts import DataField, Progress
+from ..data.order import indices
+from ..errors import ComputeError, Problem, RecipeError
+from ..recipe.tables import in_steps, weight_at
+from .batches import Batches, Layout
+from .bound import BoundStage, Player, Recipe
+from .check import view_expressions
+from .flow import Apply, Flow
+from .graph import Node
+from .networks import build, call_with, follow, set_modes
+from .plan import Plan, ViewPlan, plan_player, plan_view
+from .randomness import Part, generator, seed_of
+from .scope import scope_of
+
+PRECISIONS = {"fp32": torch.float32, "tf32": torch.float32, "bf16": torch.float32, "fp64": torch.float64}
+"""The type of weights and data; bf16 is entered inside the networks, by autocast."""
+
+
+@dataclass
+class Seat:
+    """A player at the table: its plan, its optimizer, and the parameters it trains."""
+
+    player: Player
+    plan: Plan
+    optimizer: torch.optim.Optimizer
+    parameters: list[nn.Parameter]
+
+
+@dataclass
+class Step:
+    """What a step left behind: for each player its terms, unweighted, on the device; the mean over its updates."""
+
+    number: int
+    terms: dict[str, dict[str, Tensor]] = field(default_factory=dict)
+    weights: dict[str, dict[str, float]] = field(default_factory=dict)
+    rates: dict[str, float] = field(default_factory=dict)
+
+
+class Game:
+    """A recipe's networks on a device, with data to play on.
+
+    Without data it can still show views that use none, and hold weights. Raises `RecipeError` where the recipe does not
+    fit the data's sizes, `ComputeError` where the device is not there.
+    """
+
+    def __init__(
+        self,
+        recipe: Recipe,
+        arrays: Mapping[str, np.ndarray] | None,
+        fields: Mapping[str, DataField],
+        device: torch.device,
+    ) -> None:
+        self.recipe = recipe
+        self.device = device
+        self.fields = fields
+        self.scope = scope_of(recipe, fields)
+        self.networks = build(recipe, self.scope, device)
+        self.layout = Layout(device, PRECISIONS[recipe.compute.precision], recipe.compute.channels_last)
+        self.batches = Batches(arrays, fields, self.layout) if arrays is not None else None
+        self.seats: list[Seat] = []
+        self.views: dict[str, ViewPlan] = {}
+        self.steps_done = 0
+        self.enter(0)
+
+    def enter(self, position: int) -> None:
+        """Begin a stage: its players sit down, with fresh optimizers or those of the stage before."""
+        carried = {seat.player.name: seat for seat in self.seats}
+        self.position = position
+        self.stage: BoundStage = self.recipe.stages[position]
+        self.stage_step = 0
+        set_modes(self.networks, self.stage)
+        try:
+            self.seats = [self._seat(player, carried.get(player.name)) for player in self.stage.players]
+            self.views = {
+                name: plan_view(name, view, view_expressions(view), self.scope)
+                for name, view in self.stage.views.items()
+            }
+        except ValueError as error:
+            raise RecipeError([Problem("", f"does not fit the data: {error}", self.recipe.name)]) from error
+
+    def _seat(self, player: Player, before: Seat | None) -> Seat:
+        parameters = [p for name in player.owns for p in self.networks[name].parameters()]
+        optimizer = player.optimizer.build(parameters)
+        if before and self.stage.keys.optimizer == "carried" and before.player.owns == player.owns:
+            optimizer.load_state_dict(
+                {**before.optimizer.state_dict(), "param_groups": optimizer.state_dict()["param_groups"]}
+            )
+        return Seat(player, plan_player(player, self.scope), optimizer, parameters)
+
+    @property
+    def steps_per_epoch(self) -> int:
+        """⌊N / batch⌋, whoever draws."""
+        return max(1, self.data().length // self.stage.batch)
+
+    @property
+    def stage_steps(self) -> int:
+        """The steps of this stage."""
+        keys, run = self.stage.keys, self.stage.run
+        steps = keys.steps or (None if keys.epochs else run.steps)
+        return steps or in_steps(f"{keys.epochs or run.epochs} epochs", self.steps_per_epoch)
+
+    @property
+    def progress(self) -> Progress:
+        return Progress(self.stage_step, self.stage_steps, self.steps_per_epoch)
+
+    def data(self) -> Batches:
+        """The data. Raises `ComputeError` where the game was built without."""
+        if self.batches is None:
+            raise ComputeError("this needs the run's data, and there is none here")
+        return self.batches
+
+    def step(self) -> Step:
+        """Play one step: each player acts, in written order, as often as its recipe says."""
+        report = Step(self.steps_done)
+        for seat in self.seats:
+            name = seat.player.name
+            report.rates[name] = self._set_rate(seat)
+            report.weights[name] = {t.term.name: weight_at(t.term.weight, self.progress) for t in seat.plan.terms}
+            updates = [self.update(seat, update, report.weights[name]) for update in range(seat.player.updates)]
+            report.terms[name] = {term: torch.stack([u[term] for u in updates]).mean() for term in updates[0]}
+        for name, spec in self.stage.networks.items():
+            if spec.keys.average_of is not None:
+                follow(self.networks[name], self.networks[spec.keys.average_of], spec.keys.decay)
+        self.steps_done += 1
+        self.stage_step += 1
+        return report
+
+    def _set_rate(self, seat: Seat) -> float:
+        rate = weight_at(seat.player.optimizer.lr, self.progress)
+        for group in seat.optimizer.param_groups:
+            group["lr"] = rate
+        return rate
+
+    def update(self, seat: Seat, update: int, weights: Mapping[str, float]) -> dict[str, Tensor]:
+        """One update of one player: evaluate its plan, follow the gradient of its weighted terms."""
+        terms = self.gradients(seat, update, weights)
+        seat.optimizer.step()
+        return terms
+
+    def gradients(self, seat: Seat, update: int, weights: Mapping[str, float]) -> dict[str, Tensor]:
+        """Leave the gradients of an update in the owned parameters; the terms, unweighted and detached."""
+        for name, network in self.networks.items():
+            network.requires_grad_(name in seat.player.owns)
+        key: tuple[Part, ...] = (self.recipe.run.seed, self.steps_done, seat.player.name, update)
+        torch.manual_seed(seed_of(*key, "networks"))
+        leaves = {**self._fields(seat.plan, update, key), **self._draws(seat.plan, key)}
+        apply = self._applier(seat.player)
+        flow = Flow(seat.plan.nodes, seat.plan.modes, self.scope, apply, self.device, key).run(leaves)
+        terms = {planned.term.name: flow.term(planned, self.recipe.reference) for planned in seat.plan.terms}
+        total = torch.stack([weights[name] * value for name, value in terms.items()]).sum()
+        seat.optimizer.zero_grad(set_to_none=True)
+        total.backward()  # type: ignore[no-untyped-call]
+        return {name: value.detach() for name, value in terms.items()}
+
+    def _fields(self, plan: Plan, update: int, key: tuple[Part, ...]) -> dict[str, Tensor]:
+        if not plan.fields:
+            return {}
+        data = self.data()
+        stream = f"{self.position}/{plan.player}/{update}"
+        chosen = indices(data.length, self.stage.batch, seed=self.recipe.run.seed, stream=stream, step=self.stage_step)
+        mirrored = None
+        if self.stage.flip:
+            chance = generator(self.device, *key, "flip")
+            mirrored = torch.rand(len(chosen), generator=chance, device=self.device) < 0.5
+        return data.take(chosen, plan.fields, mirrored)
+
+    def _draws(self, plan: Plan, key: tuple[Part, ...]) -> dict[str, Tensor]:
+        return {name: self.draw(self.stage.batch, *key, name) for name in plan.draws}
+
+    def draw(self, count: int, *key: Part) -> Tensor:
+        """Codes drawn from the reference, [count, dim]: a function of the key alone."""
+        if self.recipe.reference is None:
+            raise ComputeError("codes cannot be drawn: the recipe has no [latent]")
+        drawn = self.recipe.reference.sample(count, generator=generator(self.device, *key))
+        return drawn.to(self.layout.dtype)
+
+    def _applier(self, player: Player) -> Apply:
+        """Apply networks as this player's update does: other owners' buffers stand still where the recipe says so."""
+
+        def apply(_: int, node: Node, inputs: tuple[Any, ...]) -> Any:
+            network = self.networks[node.name]
+            still = node.name not in player.owns and self.stage.networks[node.name].keys.buffers == "owner"
+            with self.precision():
+                if still:
+                    return call_with(network, {n: b.clone() for n, b in network.named_buffers()}, inputs)
+                return network(*inputs)
+
+        return apply
+
+    def precision(self) -> torch.autocast:
+        """The precision in which networks are applied."""
+        half = self.recipe.compute.precision == "bf16"
+        return torch.autocast(self.device.type, dtype=torch.bfloat16, enabled=half)
+
+    def named_tensors(self) -> Iterator[tuple[str, Tensor]]:
+        """Every weight and buffer, as `network.name`."""
+        for name, network in self.networks.items():
+            for inner, tensor in network.state_dict().items():
+                yield f"{name}.{inner}", tensor

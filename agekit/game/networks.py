@@ -1,0 +1,139 @@
+"""Networks: built of their components, set to the mode that their owner gives them, averaged."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Mapping
+
+import torch
+from torch import Tensor, nn
+from torch.func import functional_call
+from torch.nn.modules.batchnorm import _BatchNorm
+
+from ..contracts import CODE, Reference
+from ..errors import Problem, RecipeError
+from .bound import BoundStage, NetworkSpec, Recipe
+from .graph import Scope, Signature
+from .randomness import seed_of
+
+Buffers = dict[str, Tensor]
+
+
+class Coded(nn.Module):
+    """A network that makes codes, ended with the map of the reference's space; its codes are float32 or better."""
+
+    def __init__(self, network: nn.Module, reference: Reference) -> None:
+        super().__init__()
+        self.network = network
+        self.reference = reference
+
+    def forward(self, *inputs: Tensor) -> Tensor | torch.distributions.Distribution:
+        codes = self.network(*inputs)
+        if isinstance(codes, torch.distributions.Distribution):
+            return codes
+        return self.reference.project(codes.double() if codes.dtype == torch.float64 else codes.float())
+
+
+def build(recipe: Recipe, scope: Scope, device: torch.device) -> dict[str, nn.Module]:
+    """Build all networks; the first weights of each are a function of the seed and the network's name.
+
+    Raises `RecipeError` where a component cannot be built for its shapes, or makes another shape than it should.
+    """
+    built: dict[str, nn.Module] = {}
+    problems: list[Problem] = []
+    for name, spec in recipe.networks.items():
+        if spec.keys.average_of is not None:
+            continue
+        try:
+            built[name] = _built(recipe, spec, scope.networks[name]).to(device)
+        except ValueError as error:
+            key = ("networks", name)
+            problems.append(Problem(".".join(key), str(error), recipe.document.origin(key)))
+    if problems:
+        raise RecipeError(problems)
+    for name, spec in recipe.networks.items():
+        if spec.keys.average_of is not None:
+            built[name] = copy.deepcopy(built[spec.keys.average_of]).requires_grad_(False)
+    return {name: _laid_out(built[name], recipe) for name in recipe.networks}
+
+
+def _laid_out(network: nn.Module, recipe: Recipe) -> nn.Module:
+    if recipe.compute.precision == "fp64":
+        network = network.double()
+    if recipe.compute.channels_last:
+        network = network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+    return network
+
+
+def _built(recipe: Recipe, spec: NetworkSpec, signature: Signature) -> nn.Module:
+    unknown = [space for space in (*signature.sees, signature.makes) if None in space.shape]
+    if unknown:
+        raise ValueError(f"the size of {unknown[0]} is not known before the data is prepared")
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(seed_of(recipe.run.seed, "weights", spec.name))
+        module = spec.component.build(signature.sees, signature.makes)
+    if spec.makes == CODE and recipe.reference:
+        module = Coded(module, recipe.reference)
+    _try(module, signature)
+    return module
+
+
+def _try(module: nn.Module, signature: Signature) -> None:
+    """Pass shapes, without numbers, through a copy: a network must make what it promises."""
+    trial = copy.deepcopy(module).to("meta").eval()
+    inputs = [torch.empty(2, *(size or 1 for size in space.shape), device="meta") for space in signature.sees]
+    with torch.no_grad():
+        made = trial(*inputs)
+    wanted = (2, *signature.makes.shape)
+    if isinstance(made, Tensor) and tuple(made.shape) != wanted:
+        raise ValueError(f"makes {list(made.shape)} of a batch of 2, where {signature.makes} asks for {list(wanted)}")
+
+
+def normalisers(network: nn.Module) -> list[_BatchNorm]:
+    """The batch-norm layers that keep running statistics."""
+    return [m for m in network.modules() if isinstance(m, _BatchNorm) and m.track_running_stats]
+
+
+def set_modes(networks: Mapping[str, nn.Module], stage: BoundStage) -> None:
+    """Training mode for what some player of the stage owns, in every player's update; evaluation mode for the rest.
+
+    Batch-norm is part of the method: an encoder whose statistics stop moving while the generator plays is another
+    encoder. `statistics` of a network overrides its batch-norm layers.
+    """
+    for name, network in networks.items():
+        owned = stage.owner(name) is not None
+        network.train(owned)
+        statistics = stage.networks[name].keys.statistics
+        for layer in normalisers(network) if statistics else ():
+            layer.train(statistics == "batch")
+
+
+def fresh_buffers(network: nn.Module) -> Buffers:
+    """Copies of a network's buffers, its batch-norm statistics set to the start."""
+    buffers = {name: buffer.clone() for name, buffer in network.named_buffers()}
+    prefixes = {id(module): name for name, module in network.named_modules()}
+    for layer in normalisers(network):
+        prefix = f"{prefixes[id(layer)]}." if prefixes[id(layer)] else ""
+        buffers[f"{prefix}running_mean"].zero_()
+        buffers[f"{prefix}running_var"].fill_(1)
+        buffers[f"{prefix}num_batches_tracked"].zero_()
+    return buffers
+
+
+def call_with(network: nn.Module, buffers: Buffers, inputs: tuple[Tensor, ...]) -> Tensor:
+    """Apply a network with other buffers in the place of its own, which are left alone; these may change."""
+    made: Tensor = functional_call(network, buffers, inputs)
+    return made
+
+
+@torch.no_grad()
+def follow(average: nn.Module, original: nn.Module, decay: float) -> None:
+    """Move a running average one step: average ← decay · average + (1 − decay) · original.
+
+    Floating-point buffers (batch-norm statistics) are averaged like weights; counters are copied.
+    """
+    ours, theirs = average.state_dict(), original.state_dict()
+    floating = [name for name, value in ours.items() if value.is_floating_point()]
+    torch._foreach_lerp_([ours[name] for name in floating], [theirs[name] for name in floating], 1 - decay)
+    for name in ours.keys() - set(floating):
+        ours[name].copy_(theirs[name])

@@ -1,0 +1,161 @@
+"""The plan: what each player's update computes, once each, in which mode. No torch in here."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+from ..contracts import Operand, Space
+from ..recipe.language import Expression, Name
+from ..recipe.tables import View
+from .bound import Player, Term
+from .graph import REFERENCE, Graph, Node, Scope
+
+Mode = Literal["constant", "trained", "through"]
+
+MEANING: dict[Mode, str] = {
+    "constant": "evaluated without autograd",
+    "trained": "full gradients",
+    "through": "gradients pass; its weights get none",
+}
+
+
+@dataclass(frozen=True)
+class Bind:
+    """An operand bound to a value: a node of the graph, or the reference itself where `node` is None."""
+
+    name: str
+    node: int | None
+    distribution: bool
+
+
+@dataclass(frozen=True)
+class PlannedTerm:
+    """A term with its operands bound."""
+
+    term: Term
+    binds: tuple[Bind, ...]
+
+
+@dataclass(frozen=True)
+class Plan:
+    """One update of a player: the nodes in order, the mode of each, and the terms that they feed."""
+
+    player: str
+    nodes: tuple[Node, ...]
+    modes: tuple[Mode, ...]
+    terms: tuple[PlannedTerm, ...]
+
+    @property
+    def fields(self) -> tuple[str, ...]:
+        """The fields of the data that are used; where there are none, the player draws no data."""
+        return tuple(node.name for node in self.nodes if node.op == "field")
+
+    @property
+    def draws(self) -> tuple[str, ...]:
+        """The draws that are used."""
+        return tuple(node.name for node in self.nodes if node.op == "draw")
+
+
+@dataclass(frozen=True)
+class ViewPlan:
+    """A view: its nodes in order, and which of them are shown."""
+
+    name: str
+    view: View
+    nodes: tuple[Node, ...]
+    of: int
+    beside: int | None
+
+
+def plan_player(player: Player, scope: Scope) -> Plan:
+    """Plan an update of a player. Raises `ValueError` where an expression or an operand makes no sense."""
+    graph = Graph(scope)
+    terms = tuple(plan_term(term, graph) for term in player.terms)
+    return Plan(player.name, tuple(graph.nodes), modes(graph.nodes, _roots(terms), player.owns, scope), terms)
+
+
+def plan_view(name: str, view: View, expressions: Mapping[str, Expression], scope: Scope) -> ViewPlan:
+    """Plan a view. Raises `ValueError` where an expression makes no sense."""
+    graph = Graph(scope)
+    of = graph.add(expressions["of"])
+    beside = graph.add(expressions["beside"]) if "beside" in expressions else None
+    if beside is not None and not graph.nodes[of].space.fits(graph.nodes[beside].space):
+        shown = graph.nodes[of], graph.nodes[beside]
+        raise ValueError(" cannot stand beside ".join(f"{node.text}, which is {node.space}," for node in shown)[:-1])
+    if view.along is not None and view.along not in {node.name for node in graph.nodes if node.op == "draw"}:
+        raise ValueError(f"nothing to move along: {view.along!r} is no draw of {view.of}")
+    return ViewPlan(name, view, tuple(graph.nodes), of, beside)
+
+
+def plan_term(term: Term, graph: Graph) -> PlannedTerm:
+    """Bind a term's operands. Raises `ValueError` where one is missing or is not what the loss takes."""
+    binds: list[Bind] = []
+    spaces: dict[str, Space] = {}
+    for name, operand in term.loss.operands.items():
+        bind, space = _bind(name, operand, term.operands.get(name), graph)
+        _check_operand(name, operand, space, spaces, term)
+        binds.append(bind)
+        spaces[name] = space
+    return PlannedTerm(term, tuple(binds))
+
+
+def _bind(name: str, operand: Operand, expression: Expression | None, graph: Graph) -> tuple[Bind, Space]:
+    if expression is None:
+        if operand.default is None:
+            raise ValueError(f"the operand {name!r} is missing: which expression is it?")
+        expression = Name(operand.default)
+    code = graph.scope.code
+    if expression == Name(REFERENCE) and "reference" in operand.takes and code:
+        return Bind(name, None, False), code
+    index = graph.add(expression)
+    if "samples" not in operand.takes and "distribution" not in operand.takes:
+        raise ValueError(f"{name} is compared with the reference alone, y; found {expression}")
+    return Bind(name, index, "distribution" in operand.takes), graph.nodes[index].space
+
+
+def _check_operand(name: str, operand: Operand, space: Space, others: Mapping[str, Space], term: Term) -> None:
+    if operand.kind is not None and space.kind != operand.kind:
+        raise ValueError(f"{name} is to be of kind {operand.kind}, and {term.operands.get(name)} is {space}")
+    if operand.vectors and len(space.shape) != 1:
+        raise ValueError(f"{name} is to be vectors, [n, d], and {term.operands.get(name)} is {space}")
+    if operand.like is None:
+        return
+    other = others[operand.like]
+    fits = space.shape == other.shape or None in (*space.shape, *other.shape) if operand.vectors else space.fits(other)
+    if not fits:
+        shown = term.operands.get(name, operand.default)
+        raise ValueError(
+            f"{operand.like} and {name} are to match, and are {other} and {space}: "
+            f"{term.operands.get(operand.like)} against {shown}"
+        )
+
+
+def _roots(terms: Iterable[PlannedTerm]) -> list[int]:
+    return [bind.node for planned in terms for bind in planned.binds if bind.node is not None]
+
+
+def modes(nodes: Sequence[Node], roots: Iterable[int], owns: Iterable[str], scope: Scope) -> tuple[Mode, ...]:
+    """The mode of each node, by ownership alone: what is owned below it, and whether gradients reach it."""
+    owned = set(owns)
+    stops = [node.op == "operator" and scope.operators[node.name].stops for node in nodes]
+    live: list[bool] = []
+    for node, stop in zip(nodes, stops, strict=True):
+        own = node.op == "network" and node.name in owned
+        live.append(not stop and (own or any(live[index] for index in node.arguments)))
+    reached = [False] * len(nodes)
+    for root in roots:
+        reached[root] = True
+    for index in reversed(range(len(nodes))):
+        if reached[index] and not stops[index]:
+            for argument in nodes[index].arguments:
+                reached[argument] = True
+    return tuple(
+        "constant"
+        if not (live[i] and reached[i])
+        else "trained"
+        if node.op == "network" and node.name in owned
+        else "through"
+        for i, node in enumerate(nodes)
+    )

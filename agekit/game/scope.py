@@ -1,0 +1,48 @@
+"""What the names of a recipe mean: fields, draws, networks with what they see and make."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+
+from ..contracts import CODE, SCORE, DataField, Space
+from ..errors import nearest
+from ..recipe.language import Expression, Name
+from .bound import NetworkSpec, Recipe
+from .graph import REFERENCE, Graph, Scope, Signature
+
+
+def scope_of(recipe: Recipe, fields: Mapping[str, DataField] | None = None) -> Scope:
+    """The scope of a valid recipe; sizes are the data's own where `fields` are those of prepared data."""
+    bare = leaves(fields or recipe.dataset.fields(), recipe.derived, recipe.reference.dim if recipe.reference else None)
+    signatures = {name: signature(spec, bare) for name, spec in recipe.networks.items()}
+    return replace(bare, networks=signatures, operators=recipe.operators)
+
+
+def leaves(fields: Mapping[str, DataField], derived: Mapping[str, Expression], dim: int | None) -> Scope:
+    """The scope of the leaves alone."""
+    spaces = {name: Space(name, field.shape, field.classes) for name, field in fields.items()}
+    return Scope(spaces, derived, {}, {}, Space(CODE, (dim,)) if dim else None)
+
+
+def signature(spec: NetworkSpec, scope: Scope) -> Signature:
+    """What a network sees and makes. Raises `ValueError` where it names a kind that is not there."""
+    return Signature(tuple(space_of(kind, scope) for kind in spec.sees), made(spec.makes, scope))
+
+
+def space_of(kind: str, scope: Scope) -> Space:
+    """The space of a kind: codes, scores, a field, or a derived one. Raises `ValueError` where there is none."""
+    if kind == SCORE:
+        return Space(SCORE, ())
+    if kind == CODE and scope.code:
+        return scope.code
+    if kind in scope.fields or kind in scope.derived:
+        graph = Graph(scope)
+        return graph.nodes[graph.add(Name(kind))].space
+    raise ValueError(f"nothing here is of kind {kind!r}; {nearest(kind, {*scope.leaves(), SCORE} - {REFERENCE})}")
+
+
+def made(kind: str, scope: Scope) -> Space:
+    """The space of what a network makes; of a field of classes it makes a score for each class."""
+    space = space_of(kind, scope)
+    return Space(f"scores of {kind}", (len(space.classes), *space.shape)) if space.classes else space

@@ -1,0 +1,188 @@
+"""Views: what is shown and judged, with batch-norm statistics that are those of the view itself."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from typing import Any
+
+import torch
+from torch import Tensor
+from torch.nn.modules.batchnorm import _BatchNorm
+
+from ..data.order import indices
+from ..errors import RunError
+from .check import view_expressions
+from .flow import Flow
+from .game import Game
+from .graph import Graph, Node
+from .networks import Buffers, call_with, fresh_buffers, normalisers
+from .plan import Mode, ViewPlan
+from .randomness import Part, seed_of
+
+CALIBRATION_BATCHES = 8
+Key = tuple[Part, ...]
+COLUMNS = 8
+"""How many steps a moving draw takes from one value to the next."""
+
+
+@dataclass(frozen=True)
+class Shown:
+    """What a view shows: `of` [n, …], and `beside` [n, …] where it has one."""
+
+    of: Tensor
+    beside: Tensor | None = None
+
+
+@dataclass
+class Gallery:
+    """The views of a game. `statistics` holds recalibrated batch-norm statistics by call, such as `g(e(x))`."""
+
+    game: Game
+    statistics: dict[str, Buffers] = field(default_factory=dict)
+    taken_at: int = -1
+    """The step after which the statistics were taken."""
+
+    def recalibrate(self) -> None:
+        """Take new statistics for every call of every view that asks for them, unless the game has not moved since."""
+        if self.taken_at != self.game.steps_done:
+            plans = self.game.views.values()
+            self.statistics = calibrate(self.game, [p for p in plans if p.view.statistics == "recalibrated"])
+            self.taken_at = self.game.steps_done
+
+    def show(
+        self, name: str, *, count: int | None = None, seed: int | None = None, given: Mapping[str, Tensor] | None = None
+    ) -> Shown:
+        """Evaluate a view: `count` samples, or as many as the fields that are `given`; `seed` chooses other draws.
+
+        Raises `RunError` where the view shows data and there is none.
+        """
+        plan = self.game.views[name]
+        statistics = self._statistics(plan)
+        count = len(next(iter(given.values()))) if given else count or plan.view.count
+        key = self.game.recipe.run.seed if seed is None else seed
+        leaves = {**_fields(self.game, plan, count, key, given or {}), **_draws(self.game, plan, count, key)}
+        by_batch = plan.view.statistics == "batch"
+        flow = _evaluate(self.game, plan.nodes, leaves, statistics, ("view", key), by_batch=by_batch)
+        return Shown(flow.sample(plan.of), None if plan.beside is None else flow.sample(plan.beside))
+
+    def _statistics(self, plan: ViewPlan) -> Mapping[str, Buffers]:
+        if plan.view.statistics != "recalibrated":
+            return {}
+        if self.taken_at < 0:
+            self.recalibrate()
+        return self.statistics
+
+
+def _fields(game: Game, plan: ViewPlan, count: int, seed: int, given: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    names = [node.name for node in plan.nodes if node.op == "field"]
+    missing = [name for name in names if name not in given]
+    if not missing:
+        return dict(given)
+    data = game.data()
+    chosen = indices(data.length, min(count, data.length), seed=seed, stream="view", step=0)
+    return {**data.take(chosen, missing), **given}
+
+
+def _draws(game: Game, plan: ViewPlan, count: int, seed: int) -> dict[str, Tensor]:
+    names = [node.name for node in plan.nodes if node.op == "draw"]
+    drawn = {name: game.draw(count, seed, "view", name) for name in names}
+    if plan.view.along is not None:
+        drawn[plan.view.along] = _moving(game, plan.view.along, count, seed)
+    return drawn
+
+
+def _moving(game: Game, name: str, count: int, seed: int) -> Tensor:
+    """Rows of codes, each from one draw to another along the reference's own way."""
+    reference = game.recipe.reference
+    if reference is None:
+        raise RunError("nothing to move along: the recipe has no [latent]")
+    rows = -(-count // COLUMNS)
+    a, b = (game.draw(rows, seed, "view", name, end).repeat_interleave(COLUMNS, 0) for end in ("from", "to"))
+    t = torch.linspace(0, 1, COLUMNS, device=a.device, dtype=a.dtype).repeat(rows)[:, None]
+    return reference.between(a, b, t)[:count]
+
+
+def calibrate(game: Game, plans: Sequence[ViewPlan]) -> dict[str, Buffers]:
+    """Batch-norm statistics of each call: the mean over batches of draws and data passed along the views themselves.
+
+    A call with the same text sees the same law in every view, so that the views are passed along as one graph.
+    """
+    graph = Graph(game.scope)
+    for plan in plans:
+        for expression in view_expressions(plan.view).values():
+            graph.add(expression)
+    calls = [n for n in graph.nodes if n.op == "network" and normalisers(game.networks[n.name])]
+    taken = {node.text: fresh_buffers(game.networks[node.name]) for node in calls}
+    if not taken:
+        return {}
+    fields, draws = ([node.name for node in graph.nodes if node.op == op] for op in ("field", "draw"))
+    seed = game.recipe.run.seed
+    with _cumulative(_layers(game)):
+        for step in range(CALIBRATION_BATCHES):
+            key: Key = (seed, "calibrate", step)
+            leaves = {name: game.draw(game.stage.batch, *key, name) for name in draws}
+            if fields:
+                data = game.data()
+                chosen = indices(data.length, game.stage.batch, seed=seed, stream="calibrate", step=step)
+                leaves |= data.take(chosen, fields)
+            _evaluate(game, graph.nodes, leaves, taken, key, by_batch=True)
+    return taken
+
+
+def _layers(game: Game) -> list[_BatchNorm]:
+    return [layer for network in game.networks.values() for layer in normalisers(network)]
+
+
+@contextmanager
+def _cumulative(layers: list[_BatchNorm]) -> Iterator[None]:
+    """Meanwhile, batch-norm keeps the plain mean of what it sees."""
+    before = [layer.momentum for layer in layers]
+    try:
+        for layer in layers:
+            layer.momentum = None
+        yield
+    finally:
+        for layer, momentum in zip(layers, before, strict=True):
+            layer.momentum = momentum
+
+
+@contextmanager
+def _judged(game: Game, by_batch: bool) -> Iterator[None]:
+    """Meanwhile, networks are in evaluation mode; batch-norm normalises by the batch only where that is asked for."""
+    before = {module: module.training for network in game.networks.values() for module in network.modules()}
+    try:
+        for network in game.networks.values():
+            network.eval()
+        for layer in _layers(game):
+            layer.training = by_batch
+        yield
+    finally:
+        for module, training in before.items():
+            module.training = training
+
+
+def _evaluate(
+    game: Game,
+    nodes: Sequence[Node],
+    leaves: Mapping[str, Any],
+    statistics: Mapping[str, Buffers],
+    key: Key,
+    *,
+    by_batch: bool,
+) -> Flow:
+    """Compute nodes without autograd, and without moving any statistics but those given."""
+
+    def apply(_: int, node: Node, inputs: tuple[Any, ...]) -> Any:
+        network = game.networks[node.name]
+        buffers = statistics.get(node.text)
+        if buffers is None:
+            buffers = {name: buffer.clone() for name, buffer in network.named_buffers()}
+        with game.precision():
+            return call_with(network, buffers, inputs)
+
+    with torch.no_grad(), _judged(game, by_batch):
+        torch.manual_seed(seed_of(*key))
+        modes: list[Mode] = ["constant"] * len(nodes)
+        return Flow(nodes, modes, game.scope, apply, game.device, key).run(leaves)

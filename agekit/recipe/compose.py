@@ -1,0 +1,184 @@
+"""Composing a recipe: what it extends, what it changes, and what the command line sets."""
+
+from __future__ import annotations
+
+import copy
+import tomllib
+from collections.abc import Callable, Iterable, Mapping
+from pathlib import Path
+from typing import Any
+
+from ..contracts import SHELVES
+from ..errors import Problem, RecipeError, nearest
+from .source import Document, Key, dotted, parse, read
+
+COMPONENT_KEYS = {shelf.key: shelf for shelf in SHELVES}
+KEPT = {"of", "to", "weight", "sees", "makes", "from", "statistics", "buffers", "batch", "flip", "fields"}
+"""What a table keeps when it names another component: what the engine reads, not the component."""
+
+REMOVABLE = {("networks",), ("players",), ("views",), ("data", "fields"), ("players", "*", "terms")}
+"""The tables whose entries are removed by writing `false`."""
+
+Find = Callable[[str, Path], Path]
+"""How the name in `extends` becomes a file, seen from the folder of the file that says it."""
+
+
+def load(path: Path, settings: Iterable[str] = (), *, find: Find | None = None) -> Document:
+    """Read a recipe, what it extends, and the settings `key=value`; the result holds no `extends` any more.
+
+    Raises `RecipeError` with every problem of this kind: unreadable files, circles, settings that are no TOML, removals
+    of what is not there.
+    """
+    problems: list[Problem] = []
+    document = _extended(path.resolve(), find or (lambda name, folder: folder / name), ())
+    for text in settings:
+        document = overlay(document, setting(text, document), problems)
+    if problems:
+        raise RecipeError(problems)
+    return document
+
+
+def _extended(path: Path, find: Find, inside: tuple[Path, ...]) -> Document:
+    if path in inside:
+        circle = " → ".join(p.name for p in (*inside[inside.index(path) :], path))
+        raise RecipeError([Problem("extends", f"goes round in a circle: {circle}", path.name)])
+    own = read(path)
+    parent = own.tree.pop("extends", None)
+    if parent is None:
+        return own
+    if not isinstance(parent, str):
+        raise RecipeError([Problem("extends", f"found {parent!r}, where a file's name fits", own.origin(("extends",)))])
+    problems: list[Problem] = []
+    base = _extended(find(parent, path.parent).resolve(), find, (*inside, path))
+    merged = overlay(base, own, problems)
+    if problems:
+        raise RecipeError(problems)
+    return merged
+
+
+def setting(text: str, document: Document) -> Document:
+    """Turn `players.encoder.updates=2` into a document; a value that is no TOML is taken as text.
+
+    A number in the key is a position in a list that `document` has: `stages.1.data.batch=32`.
+    """
+    key_text, found, value_text = text.partition("=")
+    key: Key = tuple(part.strip() for part in key_text.split("."))
+    if not found or not all(key):
+        raise RecipeError([Problem("--set", f"found {text!r}, where KEY=VALUE fits", "")])
+    try:
+        value = tomllib.loads(f"value = {value_text}")["value"]
+    except (tomllib.TOMLDecodeError, RecursionError):
+        value = value_text.strip()
+    tree = copy.deepcopy(document.tree)
+    _place(tree, key, value, text)
+    top = str(key[0])
+    origin = f"--set {key_text.strip()}"
+    if isinstance(document.tree.get(top), list):
+        return Document({top: tree[top]}, {_numbered(key): origin})
+    for part in reversed(key):
+        value = {part: value}
+    return Document(value, {key: origin})
+
+
+def _numbered(key: Key) -> Key:
+    return tuple(int(part) if isinstance(part, str) and part.isdigit() else part for part in key)
+
+
+def _place(tree: Any, key: Key, value: Any, text: str) -> None:
+    """Write a value into nested tables and lists, making the tables that are missing."""
+    *way, last = _numbered(key)
+    for part in way:
+        if isinstance(tree, list):
+            if not (isinstance(part, int) and part < len(tree)):
+                raise RecipeError([Problem("--set", f"{text!r}: the list has {len(tree)} entries, counted from 0", "")])
+            tree = tree[int(part)]
+        elif isinstance(tree, dict):
+            tree = tree.setdefault(str(part), {})
+    if isinstance(tree, dict):
+        tree[str(last)] = value
+    elif isinstance(tree, list) and isinstance(last, int) and last < len(tree):
+        tree[last] = value
+    else:
+        raise RecipeError([Problem("--set", f"{text!r}: there is no such place", "")])
+
+
+def overlay(base: Document, over: Document, problems: list[Problem]) -> Document:
+    """Lay one document over another: tables merge, `false` removes, another component drops the old one's options."""
+    merged = Document(copy.deepcopy(base.tree), dict(base.origins))
+    _lay(merged, over, (), problems)
+    return merged
+
+
+def _lay(merged: Document, over: Document, key: Key, problems: list[Problem]) -> None:
+    below, above = _at(merged.tree, key), _at(over.tree, key)
+    _forget_old_component(merged, below, above, key)
+    for name, value in above.items():
+        inner = (*key, name)
+        if value is False and _removable(key):
+            if name not in below:
+                problems.append(
+                    Problem(dotted(inner), f"nothing to remove; {nearest(name, below)}", over.origin(inner))
+                )
+            below.pop(name, None)
+            _forget(merged, inner)
+        elif isinstance(value, dict) and isinstance(below.get(name), dict):
+            _lay(merged, over, inner, problems)
+        else:
+            below[name] = copy.deepcopy(value)
+            if not isinstance(value, list):
+                _forget(merged, inner)
+            merged.origins.update({k: v for k, v in over.origins.items() if k[: len(inner)] == inner})
+        if inner in over.origins and not isinstance(value, dict):
+            merged.origins[inner] = over.origins[inner]
+
+
+def _forget_old_component(merged: Document, below: dict[str, Any], above: Mapping[str, Any], key: Key) -> None:
+    named = [k for k in COMPONENT_KEYS if isinstance(above.get(k), str)]
+    if not named or below.get(named[0]) == above[named[0]]:
+        return
+    had = [k for k in COMPONENT_KEYS if k in below]
+    if not had:
+        return
+    kept = KEPT | COMPONENT_KEYS[named[0]].contract.model_fields.keys()
+    for name in [n for n in below if n not in kept]:
+        del below[name]
+        _forget(merged, (*key, name))
+
+
+def _removable(key: Key) -> bool:
+    return any(len(p) == len(key) and all(a in ("*", b) for a, b in zip(p, key, strict=True)) for p in REMOVABLE)
+
+
+def _forget(document: Document, key: Key) -> None:
+    for old in [k for k in document.origins if k[: len(key)] == key]:
+        del document.origins[old]
+
+
+def _at(tree: Any, key: Key) -> dict[str, Any]:
+    for part in key:
+        tree = tree[part]
+    found: dict[str, Any] = tree
+    return found
+
+
+def stages(document: Document) -> list[Document]:
+    """One document a stage: the recipe with what that stage names laid over it; the whole where there are none."""
+    listed = document.tree.get("stages")
+    base = Document({k: v for k, v in document.tree.items() if k != "stages"}, document.origins)
+    if not (isinstance(listed, list) and listed and all(isinstance(stage, dict) for stage in listed)):
+        return [base]
+    problems: list[Problem] = []
+    laid = []
+    for position, tree in enumerate(listed):
+        prefix: Key = ("stages", position)
+        origins = {k[2:]: v for k, v in document.origins.items() if k[:2] == prefix and len(k) > 2}
+        own = Document({k: v for k, v in tree.items() if k not in STAGE_KEYS}, origins)
+        laid.append(overlay(base, own, problems))
+    if problems:
+        raise RecipeError(problems)
+    return laid
+
+
+STAGE_KEYS = {"name", "steps", "epochs", "optimizer"}
+
+__all__ = ["Document", "load", "overlay", "parse", "setting", "stages"]

@@ -1,0 +1,143 @@
+"""The keys of a recipe that the engine itself reads; all others are options of components."""
+
+from __future__ import annotations
+
+import re
+from typing import Annotated, Any, Literal
+
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field
+
+from ..contracts import Progress, Schedule
+
+EVERY = re.compile(r"(\d+) (steps?|epochs?)\Z")
+
+
+def _interval(value: int | str) -> int | str:
+    if (isinstance(value, str) and not EVERY.match(value)) or value in (0, "0 steps", "0 epochs"):
+        raise ValueError('a number of steps, or a text such as "500 steps" or "1 epoch", fits')
+    return value
+
+
+Interval = Annotated[int | str, AfterValidator(_interval)]
+Count = Annotated[int, Field(ge=1)]
+
+
+def in_steps(interval: int | str, steps_per_epoch: int) -> int:
+    """An interval in steps.
+
+    >>> in_steps("2 epochs", 100), in_steps(500, 100)
+    (200, 500)
+    """
+    if isinstance(interval, int):
+        return interval
+    number, unit = interval.split()
+    return int(number) * (steps_per_epoch if unit.startswith("epoch") else 1)
+
+
+class Table(BaseModel):
+    """Keys that the engine reads. Values are taken strictly, and never change."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=True, allow_inf_nan=False, populate_by_name=True)
+
+
+class About(Table):
+    """What the recipe is, for people: what it reproduces, from where, and the numbers published for it."""
+
+    summary: str = ""
+    source: str = ""
+    published: dict[str, Any] = {}
+
+
+class DataKeys(Table):
+    """`[data]`, beside the data set and its options."""
+
+    batch: Count = Field(64, description="samples a batch")
+    flip: bool = Field(False, description="mirror each sample left to right with probability one half")
+    fields: dict[str, str] = Field({}, description="further fields, derived from the others by expressions")
+
+
+class NetworkKeys(Table):
+    """`[networks]`: an entry's keys, beside the component and its options."""
+
+    sees: tuple[str, ...] | None = Field(None, description="kinds of the arguments; by default what the component says")
+    makes: str | None = Field(None, description="kind of the result; by default what the component says")
+    source: str | None = Field(
+        None, alias="from", description="a run's folder or a safetensors file to take weights of"
+    )
+    average_of: str | None = Field(None, description="another network, of which this one is the running average")
+    decay: float = Field(0.999, ge=0, lt=1, description="share of itself that a running average keeps each step")
+    statistics: Literal["batch", "running"] | None = Field(
+        None, description="what batch-norm uses in training; by default batch where a player owns the network"
+    )
+    buffers: Literal["all", "owner"] = Field(
+        "all", description="whose updates move the running statistics: all players', or only the owner's"
+    )
+
+
+class TermKeys(Table):
+    """A term's keys, beside the loss, its options and its operands."""
+
+    weight: float | Schedule = Field(1.0, description="factor of the term: a number or a schedule")
+
+
+class PlayerKeys(Table):
+    """A player's keys."""
+
+    owns: tuple[str, ...] = Field(description="the networks it trains")
+    updates: Count = Field(1, description="its updates a step")
+    optimizer: dict[str, Any] = Field({"optimizer": "adam"}, description="the optimizer and its options")
+    terms: dict[str, dict[str, Any]] = Field(description="what it minimises: the weighted sum of these")
+
+
+class View(Table):
+    """What is shown and judged.
+
+    An expression of images is shown as a grid, one of vectors by its statistics. `statistics` is what batch-norm uses:
+    `recalibrated` passes data along this very view first and then judges each sample by itself, `running` uses the
+    averages kept in training, `batch` those of the shown batch.
+    """
+
+    of: str = Field(description="the expression that is shown")
+    beside: str | None = Field(None, description="an expression shown next to it, for the same draws and data")
+    along: str | None = Field(None, description="a draw that moves from one value to another along each row")
+    count: Annotated[int, Field(ge=1, le=4096)] = Field(64, description="samples shown")
+    statistics: Literal["recalibrated", "running", "batch"] = Field("recalibrated", description="batch-norm statistics")
+
+
+class Run(Table):
+    """`[run]`: how long, from which seed, and what is written when."""
+
+    seed: Annotated[int, Field(ge=0, lt=2**63)] = Field(0, description="every draw is a function of it")
+    steps: Count | None = Field(None, description="steps of a stage that does not say how long it is")
+    epochs: Count | None = Field(None, description="epochs of a stage that does not say how long it is")
+    stop_after: Count | None = Field(None, description="end the whole run after so many steps")
+    log_every: Interval = Field(50, description="steps between lines of metrics")
+    pictures_every: Interval = Field(500, description="steps between pictures of the views")
+    checkpoint_every: Interval = Field(1000, description="steps between checkpoints")
+    keep: Count = Field(3, description="how many of the latest checkpoints are kept")
+
+
+class Compute(Table):
+    """`[compute]`: where and how precisely."""
+
+    device: str = Field("auto", description="auto, cpu, cuda, cuda:1, …; auto takes a GPU where there is one")
+    precision: Literal["fp32", "tf32", "bf16", "fp64"] = Field(
+        "fp32", description="of the networks; divergences and other losses are computed in float32 or better"
+    )
+    channels_last: bool = Field(True, description="lay images out channels last, as convolutions like it")
+    deterministic: bool = Field(True, description="refuse operations whose result is not repeatable")
+    threads: Count | None = Field(None, description="CPU threads; by default what the machine offers")
+
+
+class Stage(Table):
+    """A stage's own keys, beside what it overrides."""
+
+    name: str = "train"
+    steps: Count | None = None
+    epochs: Count | None = None
+    optimizer: Literal["fresh", "carried"] = Field("carried", description="state of the optimizers as the stage begins")
+
+
+def weight_at(weight: float | Schedule, progress: Progress) -> float:
+    """The value of a number, or of a schedule at this progress."""
+    return weight(progress) if isinstance(weight, Schedule) else weight

@@ -1,0 +1,128 @@
+"""The console of a run: a live line on a terminal, aligned rows where output is piped."""
+
+from __future__ import annotations
+
+import time
+from pathlib import Path
+from typing import Any, Protocol
+
+from rich.console import Console
+from rich.markup import escape
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn
+
+WIDTH = 11
+
+
+def make_console(*, stderr: bool = False) -> Console:
+    """A console that wraps nothing when piped, and marks up nothing by itself."""
+    return Console(stderr=stderr, highlight=False, markup=False, emoji=False, soft_wrap=True)
+
+
+class Told(Protocol):
+    """What the console asks of a run."""
+
+    @property
+    def total_steps(self) -> int: ...
+
+
+class RunConsole:
+    """Tells a person how a run goes."""
+
+    def __init__(self, console: Console) -> None:
+        self.console = console
+        self.live = console.is_terminal
+        self._progress: Progress | None = None
+        self._task = TaskID(0)
+        self._header: list[str] = []
+        self._began = time.monotonic()
+        self._first = 0
+
+    def preparing(self, done: int, total: int) -> None:
+        """Show how far the preparation of the data is."""
+        if not self.live:
+            if done == total:
+                self.console.print(f"prepared {total:,} samples")
+            return
+        self._show("preparing data", done, total)
+        if done == total:
+            self.stop()
+
+    def starts(self, facts: list[tuple[str, str]], step: int) -> None:
+        """Say what is about to run, once."""
+        self.facts(facts)
+        self._began, self._first = time.monotonic(), step
+
+    def facts(self, facts: list[tuple[str, str]]) -> None:
+        """Aligned pairs of word and value."""
+        width = max(len(word) for word, _ in facts)
+        for word, value in facts:
+            self.console.print(f"{word:<{width}}  {value}")
+
+    def stepped(self, step: int, total: int) -> None:
+        """Move the bar."""
+        if self.live:
+            self._show("training", step, total)
+
+    def logged(self, line: dict[str, Any], total: int) -> None:
+        """Show the terms: under the bar on a terminal, as a row elsewhere."""
+        terms = {f"{player}.{name}": v for player, values in line["terms"].items() for name, v in values.items()}
+        rate = line["clock"]["images_per_second"]
+        if self.live and self._progress:
+            shown = "  ".join(f"{name} {value:.3g}" for name, value in terms.items())
+            self._progress.update(self._task, terms=escape(shown), rate=f"{rate:,.0f} images/s")
+            return
+        if list(terms) != self._header:
+            self._header = list(terms)
+            titles = [f"{'step':>{len(str(total)) * 2 + 1}}", *(f"{name:>{max(WIDTH, len(name))}}" for name in terms)]
+            self.console.print("  ".join([*titles, f"{'images/s':>9}", f"{'left':>8}"]))
+        cells = [f"{value:>{max(WIDTH, len(name))}.4g}" for name, value in terms.items()]
+        step = f"{line['step']}/{total}"
+        left = self._left(line["step"], total)
+        self.console.print("  ".join([f"{step:>{len(str(total)) * 2 + 1}}", *cells, f"{rate:>9,.0f}", f"{left:>8}"]))
+
+    def _left(self, step: int, total: int) -> str:
+        done = step - self._first
+        return clock((time.monotonic() - self._began) / done * (total - step)) if done > 0 else "-"
+
+    def _show(self, what: str, done: int, total: int) -> None:
+        if self._progress is None:
+            self._progress = Progress(
+                TextColumn("{task.description}"),
+                BarColumn(),
+                MofNCompleteColumn(),
+                TextColumn("{task.fields[rate]}"),
+                TextColumn("{task.fields[left]}"),
+                TextColumn("\n{task.fields[terms]}"),
+                console=self.console,
+                refresh_per_second=4,
+                transient=True,
+            )
+            self._task = self._progress.add_task(what, total=total, rate="", left="", terms="")
+            self._progress.start()
+        left = self._left(done, total) if what == "training" else ""
+        self._progress.update(self._task, completed=done, total=total, left=f"{left} left" if left else "")
+
+    def stop(self) -> None:
+        """Take the live line away."""
+        if self._progress:
+            self._progress.stop()
+            self._progress = None
+
+
+def clock(seconds: float) -> str:
+    """A duration as people read it.
+
+    >>> clock(3723)
+    '1:02:03'
+    """
+    minutes, rest = divmod(round(seconds), 60)
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours}:{minutes:02}:{rest:02}"
+
+
+def shorten(path: Path) -> str:
+    """A path as it is shortest: relative to here where it lies below."""
+    try:
+        return str(path.resolve().relative_to(Path.cwd()))
+    except ValueError:
+        return str(path)

@@ -1,0 +1,37 @@
+"""`metrics.jsonl`: one JSON object a line; what depends on the clock is apart, under `clock`."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+
+class MetricsFile:
+    """Lines are appended and flushed; `bytes` is the length so far, so that a resumed run can cut what came after."""
+
+    def __init__(self, path: Path, kept_bytes: int = 0) -> None:
+        self._stream = path.open("ab")
+        self._stream.truncate(kept_bytes)
+        self._stream.seek(0, 2)
+
+    @property
+    def bytes(self) -> int:
+        return self._stream.tell()
+
+    def write(self, line: dict[str, Any]) -> None:
+        """Append one line."""
+        self._stream.write(json.dumps(line, ensure_ascii=False, allow_nan=False).encode() + b"\n")
+        self._stream.flush()
+
+    def close(self) -> None:
+        """Write what is left."""
+        self._stream.close()
+
+
+def read_metrics(path: Path) -> Iterator[dict[str, Any]]:
+    """The lines of a metrics file; a last line that was being written is left out."""
+    for line in path.read_bytes().splitlines(keepends=True):
+        if line.endswith(b"\n"):
+            yield json.loads(line)

@@ -1,0 +1,53 @@
+"""Grids of pictures, as PNG files."""
+
+from __future__ import annotations
+
+import io
+from pathlib import Path
+
+import numpy as np
+from PIL import Image
+
+from ..files import replacing
+
+GAP = 2
+BACKGROUND = 255
+
+
+def grid(images: np.ndarray, beside: np.ndarray | None = None, columns: int | None = None) -> np.ndarray:
+    """Lay uint8 images [n, c, h, w] out in rows: one picture [3, H, W].
+
+    With `beside`, each image stands to the right of the one it belongs to, and pairs stand apart. By default the grid
+    is about square, and of 8 columns at most.
+    """
+    tiles = np.broadcast_to(images, (len(images), 3, *images.shape[2:]))
+    if beside is not None:
+        tiles = np.concatenate([np.broadcast_to(beside, tiles.shape), tiles], axis=3)
+    count, _, height, width = tiles.shape
+    columns = min(columns or (4 if beside is not None else 8), count)
+    rows = -(-count // columns)
+    gap = GAP * (2 if beside is not None else 1)
+    picture = np.full((3, rows * (height + GAP) + GAP, columns * (width + gap) + gap), BACKGROUND, np.uint8)
+    for index, tile in enumerate(tiles):
+        top, left = (index // columns) * (height + GAP) + GAP, (index % columns) * (width + gap) + gap
+        picture[:, top : top + height, left : left + width] = tile
+    return picture
+
+
+def enlarged(picture: np.ndarray, height: int) -> np.ndarray:
+    """A picture repeated pixel by pixel until an image that is `height` high is at least 64."""
+    factor = max(1, 64 // height)
+    return picture.repeat(factor, axis=1).repeat(factor, axis=2)
+
+
+def png(picture: np.ndarray) -> bytes:
+    """A picture [3, H, W] as the bytes of a PNG file."""
+    buffer = io.BytesIO()
+    Image.fromarray(picture.transpose(1, 2, 0)).save(buffer, "PNG")
+    return buffer.getvalue()
+
+
+def save_png(path: Path, picture: np.ndarray) -> None:
+    """Write a picture [3, H, W] as a PNG file."""
+    with replacing(path) as temporary:
+        temporary.write_bytes(png(picture))

@@ -1,0 +1,1 @@
+"""Training: a game becomes a run, which is a folder."""

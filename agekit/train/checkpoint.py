@@ -1,0 +1,171 @@
+"""Checkpoints: safetensors and JSON, whole or not at all, checked by hash when they are read."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import shutil
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors import SafetensorError
+from safetensors.torch import load_file, save_file
+from torch import Tensor
+
+from ..errors import RunError
+from ..files import sync, write_json
+from ..game.game import Game
+from ..game.views import Gallery
+
+FORMAT = 1
+STATE = "state.json"
+PARTS = ("weights", "optimizers", "statistics")
+
+
+@dataclass(frozen=True)
+class Checkpoint:
+    """A folder that holds a game as it stood after some step."""
+
+    path: Path
+
+    def state(self) -> dict[str, Any]:
+        """Counters, hashes, and what the tensors cannot hold. Raises `RunError` where it cannot be read."""
+        try:
+            state: dict[str, Any] = json.loads((self.path / STATE).read_text(encoding="utf-8"))
+        except (OSError, ValueError) as error:
+            raise RunError(f"{self.path / STATE} cannot be read: {error}") from error
+        if state.get("format") != FORMAT:
+            raise RunError(f"{self.path} has format {state.get('format')!r}, and this agekit reads format {FORMAT}")
+        return state
+
+    def part(self, name: str, hashes: dict[str, str]) -> dict[str, Tensor]:
+        """The tensors of one part. Raises `RunError` where the file is missing or damaged."""
+        file = self.path / f"{name}.safetensors"
+        try:
+            if _hash(file) != hashes.get(file.name):
+                raise RunError(f"{file} is damaged: its hash is not what {STATE} says")
+            return load_file(file)
+        except (OSError, SafetensorError) as error:
+            raise RunError(f"{file} cannot be read: {error}") from error
+
+
+def checkpoints(folder: Path) -> list[Checkpoint]:
+    """The checkpoints in a folder, oldest first; one that was being written when the machine died is not among them."""
+    return [Checkpoint(path) for path in sorted(folder.glob("step-*")) if (path / STATE).is_file()]
+
+
+def save(folder: Path, game: Game, gallery: Gallery, extra: dict[str, Any], keep: int) -> Checkpoint:
+    """Write a checkpoint and remove all but the latest `keep`. Raises `RunError` where the disk does not take it."""
+    final = folder / f"step-{game.steps_done:09d}"
+    temporary = folder / f".{final.name}.tmp"
+    try:
+        shutil.rmtree(temporary, ignore_errors=True)
+        temporary.mkdir()
+        tensors, counts = _optimizer_tensors(game)
+        parts = {
+            "weights": dict(game.named_tensors()),
+            "optimizers": tensors,
+            "statistics": _statistic_tensors(gallery),
+        }
+        hashes = {}
+        for name, part in parts.items():
+            file = temporary / f"{name}.safetensors"
+            save_file({key: value.detach().cpu().contiguous().clone() for key, value in part.items()}, file)
+            sync(file)
+            hashes[file.name] = _hash(file)
+        counters = {"step": game.steps_done, "stage": game.position, "stage_step": game.stage_step}
+        write_json(temporary / STATE, {"format": FORMAT, **counters, **extra, "optimizers": counts, "sha256": hashes})
+        if final.exists():
+            shutil.rmtree(final)
+        os.replace(temporary, final)
+        sync(folder)
+    except OSError as error:
+        shutil.rmtree(temporary, ignore_errors=True)
+        raise RunError(
+            f"the checkpoint of step {game.steps_done} cannot be written to {folder}: {error.strerror}"
+        ) from error
+    for old in checkpoints(folder)[:-keep]:
+        shutil.rmtree(old.path)
+    return Checkpoint(final)
+
+
+def restore(checkpoint: Checkpoint, game: Game, gallery: Gallery) -> dict[str, Any]:
+    """Put a game, and its views' statistics, where they stood; what `save` was given as extra is in the result.
+
+    Raises `RunError` where anything in it is missing, damaged, or of another game.
+    """
+    state = checkpoint.state()
+    weights, optimizers, statistics = (checkpoint.part(name, state["sha256"]) for name in PARTS)
+    game.enter(state["stage"])
+    load_weights(game, weights, str(checkpoint.path))
+    for seat in game.seats:
+        _load_optimizer(seat.optimizer, seat.player.name, optimizers, state["optimizers"])
+    game.steps_done, game.stage_step = state["step"], state["stage_step"]
+    _load_statistics(gallery, statistics, state["step"])
+    return state
+
+
+def load_weights(game: Game, tensors: dict[str, Tensor], origin: str) -> None:
+    """Fill the networks. Raises `RunError` where a tensor is missing, surplus, or of another shape."""
+    own = dict(game.named_tensors())
+    if problem := mismatch(own, tensors):
+        raise RunError(f"{origin} is of another game: {problem}")
+    with torch.no_grad():
+        for name, tensor in own.items():
+            tensor.copy_(tensors[name])
+
+
+def mismatch(own: dict[str, Tensor], found: dict[str, Tensor]) -> str:
+    """The first difference between what a game has and what was found; empty where they match."""
+    if missing := sorted(own.keys() - found.keys()):
+        return f"{missing[0]} is missing"
+    if surplus := sorted(found.keys() - own.keys()):
+        return f"{surplus[0]} is unknown here"
+    for name, tensor in own.items():
+        if tensor.shape != found[name].shape:
+            return f"{name} is {list(found[name].shape)}, where {list(tensor.shape)} fits"
+    return ""
+
+
+def _optimizer_tensors(game: Game) -> tuple[dict[str, Tensor], dict[str, Any]]:
+    """The optimizers' state as tensors by `player.parameter.name`, and what is no tensor, apart."""
+    tensors: dict[str, Tensor] = {}
+    plain: dict[str, Any] = {}
+    for seat in game.seats:
+        for parameter, state in seat.optimizer.state_dict()["state"].items():
+            for name, value in state.items():
+                key = f"{seat.player.name}.{parameter}.{name}"
+                (tensors if isinstance(value, Tensor) else plain)[key] = value
+    return tensors, plain
+
+
+def _load_optimizer(
+    optimizer: torch.optim.Optimizer, player: str, tensors: dict[str, Tensor], plain: dict[str, Any]
+) -> None:
+    state: dict[int, dict[str, Any]] = {}
+    for key, value in {**tensors, **plain}.items():
+        owner, parameter, name = key.rsplit(".", 2)
+        if owner == player:
+            state.setdefault(int(parameter), {})[name] = value
+    optimizer.load_state_dict({"state": state, "param_groups": optimizer.state_dict()["param_groups"]})
+
+
+def _statistic_tensors(gallery: Gallery) -> dict[str, Tensor]:
+    return {
+        f"{call}/{name}": tensor for call, buffers in gallery.statistics.items() for name, tensor in buffers.items()
+    }
+
+
+def _load_statistics(gallery: Gallery, tensors: dict[str, Tensor], step: int) -> None:
+    gallery.statistics, gallery.taken_at = {}, step
+    for key, tensor in tensors.items():
+        call, name = key.split("/")
+        gallery.statistics.setdefault(call, {})[name] = tensor.to(gallery.game.device)
+
+
+def _hash(file: Path) -> str:
+    with file.open("rb") as stream:
+        return hashlib.file_digest(stream, "sha256").hexdigest()

@@ -1,0 +1,52 @@
+"""Where a game is played: the device, its precision, its threads."""
+
+from __future__ import annotations
+
+import os
+import platform
+
+import torch
+
+from ..errors import ComputeError
+from ..recipe.tables import Compute
+
+
+def prepare_compute(compute: Compute) -> torch.device:
+    """Set torch up as the recipe says, for the whole process, and return the device.
+
+    Raises `ComputeError` where the device is not there.
+    """
+    device = choose_device(compute.device)
+    if compute.threads is not None:
+        torch.set_num_threads(compute.threads)
+    if device.type == "cuda":
+        os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
+        tf32 = compute.precision == "tf32"
+        torch.backends.cuda.matmul.allow_tf32 = tf32
+        torch.backends.cudnn.allow_tf32 = tf32
+        torch.backends.cudnn.benchmark = not compute.deterministic
+    torch.use_deterministic_algorithms(compute.deterministic)
+    return device
+
+
+def choose_device(wanted: str) -> torch.device:
+    """The device that a recipe names. Raises `ComputeError`, saying which there are, where it is not there."""
+    if wanted == "auto":
+        return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    there = ["cpu", *(f"cuda:{index}" for index in range(torch.cuda.device_count()))]
+    try:
+        device = torch.device(wanted)
+    except RuntimeError:
+        raise ComputeError(f"device {wanted!r}: no such kind of device; here are {', '.join(there)}") from None
+    if device.type not in ("cpu", "cuda") or (
+        device.type == "cuda" and (device.index or 0) >= torch.cuda.device_count()
+    ):
+        raise ComputeError(f"device {wanted!r} is not there; here are {', '.join(there)}")
+    return device
+
+
+def describe(device: torch.device, compute: Compute) -> str:
+    """The device and the precision, in words."""
+    if device.type == "cuda":
+        return f"{torch.cuda.get_device_name(device)}, {compute.precision}"
+    return f"CPU ({platform.machine()}, {torch.get_num_threads()} threads), {compute.precision}"

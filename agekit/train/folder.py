@@ -1,0 +1,117 @@
+"""A run's folder: what is in it, and how one is made or opened."""
+
+from __future__ import annotations
+
+import json
+import re
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from ..errors import RunError
+from ..files import write_json, write_text
+
+FORMAT = 1
+MARK = "run.json"
+NAME = re.compile(r"[\w][\w.+-]*\Z")
+
+
+@dataclass(frozen=True)
+class RunFolder:
+    """The paths of a run."""
+
+    path: Path
+
+    @property
+    def mark(self) -> Path:
+        """What makes the folder a run: format, recipe's name, provenance."""
+        return self.path / MARK
+
+    @property
+    def recipe(self) -> Path:
+        """The resolved recipe; a run can be repeated from it alone."""
+        return self.path / "recipe.toml"
+
+    @property
+    def plan(self) -> Path:
+        return self.path / "plan.txt"
+
+    @property
+    def metrics(self) -> Path:
+        return self.path / "metrics.jsonl"
+
+    @property
+    def events(self) -> Path:
+        return self.path / "events"
+
+    @property
+    def pictures(self) -> Path:
+        return self.path / "pictures"
+
+    @property
+    def checkpoints(self) -> Path:
+        return self.path / "checkpoints"
+
+    def read_mark(self) -> dict[str, Any]:
+        """What the mark says."""
+        mark: dict[str, Any] = json.loads(self.mark.read_text(encoding="utf-8"))
+        return mark
+
+
+def create(runs: Path, name: str | None, recipe_name: str, files: dict[str, str], mark: dict[str, Any]) -> RunFolder:
+    """Make RUNS/NAME, or RUNS/<recipe>-NNNN with a number that was never used, and write its first files.
+
+    Raises `RunError` where the name is malformed or taken, or the folder cannot be written.
+    """
+    if name is not None and not NAME.match(name):
+        raise RunError(f"--name {name!r}: a name is letters, digits, dots, dashes and underscores")
+    try:
+        runs.mkdir(parents=True, exist_ok=True)
+        folder = RunFolder(_claim(runs, name, recipe_name))
+        for inner in (folder.events, folder.pictures, folder.checkpoints):
+            inner.mkdir()
+        for file, text in files.items():
+            write_text(folder.path / file, text)
+        write_json(folder.mark, {"format": FORMAT, **mark})
+    except OSError as error:
+        raise RunError(f"{error.filename or runs}: the run's folder cannot be written: {error.strerror}") from error
+    return folder
+
+
+def _claim(runs: Path, name: str | None, recipe_name: str) -> Path:
+    if name is not None:
+        try:
+            (runs / name).mkdir()
+        except FileExistsError:
+            raise RunError(
+                f"{runs / name} is there already; choose another --name, or: agekit resume {runs / name}"
+            ) from None
+        return runs / name
+    used = [
+        int(match[1])
+        for entry in runs.iterdir()
+        if (match := re.match(rf"{re.escape(recipe_name)}-(\d+)\Z", entry.name))
+    ]
+    number = max(used, default=0) + 1
+    while True:
+        try:
+            (runs / f"{recipe_name}-{number:04d}").mkdir()
+        except FileExistsError:
+            number += 1
+        else:
+            return runs / f"{recipe_name}-{number:04d}"
+
+
+def open_run(path: Path) -> RunFolder:
+    """Open a run's folder. Raises `RunError` where it is none, or is of another format."""
+    folder = RunFolder(path)
+    if not folder.mark.is_file():
+        said = "does not exist" if not path.exists() else f"is not a run's folder: it has no {MARK}"
+        raise RunError(f"{path} {said}")
+    try:
+        found = folder.read_mark().get("format")
+    except (OSError, ValueError) as error:
+        raise RunError(f"{folder.mark} cannot be read: {error}") from error
+    if found != FORMAT:
+        raise RunError(f"{folder.mark} has format {found!r}, and this agekit reads format {FORMAT}")
+    return folder

@@ -1,0 +1,46 @@
+"""Where a run comes from: versions, plugins, data, seed, command."""
+
+from __future__ import annotations
+
+import platform
+import sys
+from datetime import UTC, datetime
+from importlib.metadata import version
+from typing import Any
+
+import torch
+
+from .. import __version__
+from ..data.prepared import Prepared
+from ..game.bound import Recipe
+from ..plugins import Loaded
+
+PACKAGES = ("torch", "numpy", "pillow", "pluggy", "pydantic", "safetensors", "tensorboard")
+
+
+def provenance(recipe: Recipe, data: Prepared, loaded: Loaded, device: torch.device) -> dict[str, Any]:
+    """All that is needed to tell whether two runs ran the same thing."""
+    return {
+        "recipe": recipe.name,
+        "seed": recipe.run.seed,
+        "started": datetime.now(UTC).isoformat(timespec="seconds"),
+        "command": [arg if index else "agekit" for index, arg in enumerate(sys.argv)],
+        "agekit": __version__,
+        "python": platform.python_version(),
+        "packages": {name: version(name) for name in PACKAGES},
+        "plugins": {plugin.name: plugin.version for plugin in loaded.plugins if not plugin.error},
+        "device": str(device),
+        "device_name": torch.cuda.get_device_name(device) if device.type == "cuda" else platform.machine(),
+        "threads": torch.get_num_threads(),
+        "data": {
+            "dataset": recipe.dataset_name,
+            "count": len(data),
+            "dropped": len(data.dropped),
+            "fingerprint": data.fingerprint,
+            "fields": {
+                name: {"values": f.values, "shape": f.shape, "classes": f.classes, "mirrored": f.mirrored}
+                for name, f in data.fields.items()
+            },
+        },
+        "origins": {".".join(map(str, key)): place for key, place in recipe.document.origins.items()},
+    }

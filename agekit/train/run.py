@@ -1,0 +1,246 @@
+"""A run: from a recipe and a folder to trained networks, through any number of interruptions."""
+
+from __future__ import annotations
+
+import signal
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from types import FrameType
+from typing import Any, Protocol
+
+import tomli_w
+
+from ..data.places import cache_home
+from ..data.prepare import prepare
+from ..data.prepared import Prepared
+from ..errors import RunError
+from ..game.bound import Recipe
+from ..game.cost import cost
+from ..game.describe import describe_plan
+from ..game.game import Game
+from ..game.views import Gallery
+from ..plugins import Loaded
+from ..recipe.tables import in_steps
+from ..report.board import Board
+from ..report.metrics import MetricsFile, read_metrics
+from . import checkpoint as saved
+from .compute import prepare_compute
+from .folder import RunFolder, create, open_run
+from .provenance import provenance
+from .sources import load_sources
+from .watch import Watch
+
+
+class Listener(Protocol):
+    """Whoever wants to hear how a run goes: the console, a test, a notebook."""
+
+    def preparing(self, done: int, total: int) -> None: ...
+
+    def begins(self, run: Run) -> None: ...
+
+    def logged(self, run: Run, line: dict[str, Any]) -> None: ...
+
+    def stepped(self, run: Run) -> None: ...
+
+    def ends(self, run: Run, interrupted: bool) -> None: ...
+
+
+@dataclass
+class Run:
+    """A game on its way: where it is played, and where it is written down."""
+
+    folder: RunFolder
+    recipe: Recipe
+    data: Prepared
+    game: Game
+    watch: Watch
+
+    @property
+    def gallery(self) -> Gallery:
+        return self.watch.gallery
+
+    @property
+    def total_steps(self) -> int:
+        """Steps of the whole run, all stages together."""
+        total = 0
+        for stage in self.recipe.stages:
+            per_epoch = max(1, len(self.data) // stage.batch)
+            epochs = stage.keys.epochs or (None if stage.keys.steps else stage.run.epochs)
+            total += stage.keys.steps or (epochs * per_epoch if epochs else stage.run.steps or 0)
+        return min(total, self.recipe.run.stop_after or total)
+
+    @property
+    def finished(self) -> bool:
+        return self.game.steps_done >= self.total_steps
+
+
+def start(
+    recipe: Recipe, loaded: Loaded, runs: Path, name: str | None, listener: Listener, cache: Path | None = None
+) -> Run:
+    """Begin a new run: prepare the data, build the game, make the folder."""
+    device = prepare_compute(recipe.compute)
+    data = prepare(recipe.dataset_name, recipe.dataset, cache or cache_home(), progress=listener.preparing)
+    game = Game(recipe, data.arrays, data.fields, device)
+    load_sources(game)
+    files = {
+        "recipe.toml": tomli_w.dumps(recipe.document.tree),
+        "plan.txt": describe_plan(recipe, game.scope, cost(recipe, game.scope)),
+    }
+    folder = create(runs, name, recipe.name, files, provenance(recipe, data, loaded, device))
+    run = _opened(folder, recipe, data, game, {})
+    run.watch.board.text("recipe", files["recipe.toml"])
+    run.watch.board.text("plan", files["plan.txt"])
+    return run
+
+
+def resume(recipe: Recipe, folder: RunFolder, listener: Listener, cache: Path | None = None) -> Run:
+    """Take a run up at its last good checkpoint; at its beginning where there is none.
+
+    Raises `RunError` where the data is not what the run began with.
+    """
+    device = prepare_compute(recipe.compute)
+    data = prepare(recipe.dataset_name, recipe.dataset, cache or cache_home(), progress=listener.preparing)
+    expected = folder.read_mark()["data"]["fingerprint"]
+    if data.fingerprint != expected:
+        raise RunError(
+            f"{folder.path}: the data has changed since the run began: "
+            f"its fingerprint is {data.fingerprint[:12]}, and was {expected[:12]}"
+        )
+    game = Game(recipe, data.arrays, data.fields, device)
+    gallery = Gallery(game)
+    state = restore_last(folder, game, gallery)
+    if not state:
+        load_sources(game)
+    return _opened(folder, recipe, data, game, state, gallery)
+
+
+def restore_last(folder: RunFolder, game: Game, gallery: Gallery) -> dict[str, Any]:
+    """Restore the last checkpoint that is whole; nothing where there is none.
+
+    Raises `RunError` where there are checkpoints and all are damaged.
+    """
+    there = saved.checkpoints(folder.checkpoints)
+    damaged: list[str] = []
+    for checkpoint in reversed(there):
+        try:
+            return {**saved.restore(checkpoint, game, gallery), "damaged": damaged}
+        except RunError as error:
+            damaged.append(str(error))
+    if there:
+        raise RunError("no checkpoint can be used:\n" + "\n".join(damaged))
+    return {}
+
+
+def _opened(
+    folder: RunFolder, recipe: Recipe, data: Prepared, game: Game, state: dict[str, Any], gallery: Gallery | None = None
+) -> Run:
+    try:
+        metrics = MetricsFile(folder.metrics, state.get("metrics_bytes", 0))
+    except OSError as error:
+        raise RunError(f"{folder.metrics} cannot be written: {error.strerror}") from error
+    board = Board(folder.events, state.get("step", 0))
+    watch = Watch(folder, game, gallery or Gallery(game), board, metrics, state.get("elapsed_seconds", 0.0))
+    return Run(folder, recipe, data, game, watch)
+
+
+def play(run: Run, listener: Listener) -> bool:
+    """Play a run to its end, or until it is interrupted; whether it came to its end.
+
+    Ctrl-C and SIGTERM let the step in hand finish, and write a checkpoint. Raises `RunError` where a term is not finite
+    any more, or the folder cannot be written.
+    """
+    game, watch = run.game, run.watch
+    listener.begins(run)
+    try:
+        with stop_signals() as stopped:
+            while not run.finished and not stopped():
+                # ---- one step; a stage that is over hands on to the next
+                if game.stage_step == game.stage_steps:
+                    game.enter(game.position + 1)
+                report = game.step()
+                listener.stepped(run)
+                # ---- what is due; a checkpoint also when asked to stop, so that nothing is lost
+                due = _due(run)
+                if due.log or due.checkpoint:
+                    listener.logged(run, watch.log(report))
+                if due.pictures:
+                    watch.look()
+                if due.checkpoint or stopped():
+                    checkpoint(run)
+        if run.finished:
+            watch.board.hparams(*summary(run))
+    except OSError as error:
+        raise RunError(
+            f"{run.folder.path} cannot be written: {error.strerror or error}; the last checkpoint stands"
+        ) from error
+    finally:
+        watch.board.close()
+        watch.metrics.close()
+    listener.ends(run, interrupted=not run.finished)
+    return run.finished
+
+
+@dataclass(frozen=True)
+class Due:
+    """What is to be written after this step: a function of the step alone, so that resuming changes nothing."""
+
+    log: bool
+    pictures: bool
+    checkpoint: bool
+
+
+def _due(run: Run) -> Due:
+    settings, step, per_epoch = run.game.stage.run, run.game.steps_done, run.game.steps_per_epoch
+    intervals = settings.log_every, settings.pictures_every, settings.checkpoint_every
+    return Due(*(run.finished or step % in_steps(interval, per_epoch) == 0 for interval in intervals))
+
+
+def checkpoint(run: Run) -> saved.Checkpoint:
+    """Write a checkpoint of a run as it stands."""
+    run.gallery.recalibrate()
+    extra = {"metrics_bytes": run.watch.metrics.bytes, "elapsed_seconds": run.watch.elapsed_seconds}
+    return saved.save(run.folder.checkpoints, run.game, run.gallery, extra, run.recipe.run.keep)
+
+
+def summary(run: Run) -> tuple[dict[str, Any], dict[str, float]]:
+    """The recipe's plain values, and the last line's terms, as TensorBoard's hparams want them."""
+    values: dict[str, Any] = {}
+
+    def flatten(key: str, value: Any) -> None:
+        if isinstance(value, dict):
+            for name, inner in value.items():
+                flatten(f"{key}.{name}" if key else name, inner)
+        elif isinstance(value, bool | int | float | str):
+            values[key] = value
+
+    tree = {key: value for key, value in run.recipe.document.tree.items() if key not in ("about", "views")}
+    flatten("", tree)
+    last = list(read_metrics(run.folder.metrics))[-1:]
+    terms = {f"last/{p}/{name}": v for line in last for p, t in line["terms"].items() for name, v in t.items()}
+    return values, terms
+
+
+@contextmanager
+def stop_signals() -> Iterator[Callable[[], bool]]:
+    """Meanwhile, the first Ctrl-C or SIGTERM asks to stop, and a second Ctrl-C stops at once."""
+    asked: list[int] = []
+
+    def note(number: int, _: FrameType | None) -> None:
+        if asked and number == signal.SIGINT:
+            raise KeyboardInterrupt
+        asked.append(number)
+
+    try:
+        before = {number: signal.signal(number, note) for number in (signal.SIGINT, signal.SIGTERM)}
+    except ValueError:  # not the main thread, as in some notebooks: signals stay as they are
+        before = {}
+    try:
+        yield lambda: bool(asked)
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
+__all__ = ["Run", "checkpoint", "open_run", "play", "resume", "start"]

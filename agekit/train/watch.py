@@ -1,0 +1,124 @@
+"""What a run leaves behind as it goes: metrics, curves, pictures, code statistics."""
+
+from __future__ import annotations
+
+import math
+import time
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from ..errors import RunError
+from ..game.batches import as_stored
+from ..game.game import Game, Step
+from ..game.views import Gallery, Shown
+from ..report.board import Board
+from ..report.metrics import MetricsFile
+from ..report.pictures import enlarged, grid, save_png
+from .folder import RunFolder
+
+
+@dataclass
+class Watch:
+    """Writes what is due to a run's folder."""
+
+    folder: RunFolder
+    game: Game
+    gallery: Gallery
+    board: Board
+    metrics: MetricsFile
+    spent_seconds: float = 0.0
+    _since: float = field(default_factory=time.monotonic)
+    _last: tuple[float, int] | None = None
+
+    @property
+    def elapsed_seconds(self) -> float:
+        """Time spent on the run, in all its sessions."""
+        return self.spent_seconds + time.monotonic() - self._since
+
+    def log(self, step: Step) -> dict[str, Any]:
+        """Write one line of metrics, and the curves. Raises `RunError` where a term is not finite any more."""
+        line: dict[str, Any] = {
+            "step": self.game.steps_done,
+            "stage": self.game.stage.keys.name,
+            "epoch": self.game.stage_step // self.game.steps_per_epoch,
+            "terms": {player: {name: float(v) for name, v in terms.items()} for player, terms in step.terms.items()},
+            "weights": step.weights,
+            "learning_rates": step.rates,
+        }
+        self.check(line["terms"])
+        line["clock"] = {"elapsed_seconds": round(self.elapsed_seconds, 3), "images_per_second": self._rate()}
+        self.metrics.write(line)
+        self.board.scalars(curves(line), self.game.steps_done)
+        return line
+
+    def check(self, terms: dict[str, dict[str, float]]) -> None:
+        """Refuse to go on with numbers that are none."""
+        for player, values in terms.items():
+            for name, value in values.items():
+                if not math.isfinite(value):
+                    raise RunError(
+                        f"{self.folder.path}: step {self.game.steps_done}: players.{player}.terms.{name} is {value}; "
+                        "a smaller learning rate or weight usually helps; the last checkpoint stands"
+                    )
+
+    def _rate(self) -> float:
+        """Samples a second of wall-clock time since the last line."""
+        now, before = (time.monotonic(), self.game.steps_done), self._last
+        self._last = now
+        if before is None or now[0] <= before[0]:
+            return 0.0
+        return round((now[1] - before[1]) * self.game.stage.batch / (now[0] - before[0]), 1)
+
+    def look(self) -> None:
+        """Show every view: images as grids, in a file and in TensorBoard; vectors by their statistics."""
+        self.gallery.recalibrate()
+        step = self.game.steps_done
+        for name, plan in self.game.views.items():
+            shown = self.gallery.show(name)
+            if (picture := picture_of(shown)) is not None:
+                save_png(self.folder.pictures / f"{name}-{step:09d}.png", picture)
+                save_png(self.folder.pictures / f"{name}.png", picture)
+                self.board.picture(f"{name} ({plan.view.statistics} statistics)", picture, step)
+            elif shown.of.ndim == 2:
+                self.board.histogram(name, shown.of.float().cpu().numpy(), step)
+                self.board.scalars({f"{name}/{key}": value for key, value in code_statistics(shown.of).items()}, step)
+
+
+def picture_of(shown: Shown) -> np.ndarray | None:
+    """The grid, uint8 [3, H, W], of a view of images [n, 1 or 3, h, w]; None for anything else."""
+    if shown.of.ndim != 4 or shown.of.shape[1] not in (1, 3):
+        return None
+    beside = None if shown.beside is None else as_stored(shown.beside)
+    return enlarged(grid(as_stored(shown.of), beside), shown.of.shape[2])
+
+
+def curves(line: dict[str, Any]) -> dict[str, float]:
+    """The scalars of a line of metrics, by tag."""
+    tags = {f"{player}/{name}": v for player, terms in line["terms"].items() for name, v in terms.items()}
+    for player, weights in line["weights"].items():
+        tags |= {f"weights/{player}/{name}": value for name, value in weights.items()}
+    tags |= {f"learning_rate/{player}": rate for player, rate in line["learning_rates"].items()}
+    return tags | {"clock/images_per_second": line["clock"]["images_per_second"]}
+
+
+@torch.no_grad()
+def code_statistics(codes: Tensor) -> dict[str, float]:
+    """What a cloud of vectors [n, d] looks like: its centre, spread and effective rank.
+
+    The effective rank is the exponential of the entropy of the normalised eigenvalues of the covariance (Roy and
+    Vetterli 2007): d where all directions are used alike, 1 where the codes lie on a line.
+    """
+    codes = codes.double()
+    centred = codes - codes.mean(0)
+    shares = torch.linalg.svdvals(centred).square()
+    shares = shares / shares.sum().clamp_min(torch.finfo(torch.float64).tiny)
+    entropy = -(shares * shares.clamp_min(torch.finfo(torch.float64).tiny).log()).sum()
+    return {
+        "mean_norm": codes.mean(0).norm().item(),
+        "standard_deviation": centred.square().mean().sqrt().item(),
+        "effective_rank": entropy.exp().item(),
+    }
