@@ -20,6 +20,7 @@ def main(argv: list[str] | None = None) -> int:
         sys.stderr.close()
         return 0
     except KeyboardInterrupt:
+        print("interrupted", file=sys.stderr)
         return 130
 
 
@@ -33,8 +34,8 @@ def _call(given: argparse.Namespace) -> int:
     except AgekitError as error:
         if given.traceback:
             raise
-        for _line in printable_lines(str(error)):
-            pass
+        for line in printable_lines(str(error)):
+            print(f"error: {line}", file=sys.stderr)
         return 1
     return status
 

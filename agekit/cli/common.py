@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import sys
 from collections.abc import Iterable
 from pathlib import Path
 
@@ -17,8 +18,8 @@ from ..recipe.find import find
 def plugins() -> Loaded:
     """Everything installed; what is broken is named on standard error, and fatal only to those who need it."""
     loaded = load()
-    for _plugin in loaded.broken:
-        pass
+    for plugin in loaded.broken:
+        print(f"warning: plugin {plugin.name} ({plugin.origin}) is broken: {plugin.error}", file=sys.stderr)
     return loaded
 
 

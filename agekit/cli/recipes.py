@@ -4,20 +4,25 @@ from __future__ import annotations
 
 import argparse
 import json
+import sys
 from pathlib import Path
 
 from ..errors import AgekitError, RecipeError, nearest
 from ..files import write_text
+from ..game.bound import Recipe
 from ..recipe.find import shipped
 from . import common, printable_lines
 
 
 def plan(given: argparse.Namespace) -> int:
     """Print the plan of a recipe."""
+    from ..game.cost import cost
+    from ..game.describe import describe_plan
     from ..game.scope import scope_of
 
     recipe = common.recipe(given.recipe, given.set, common.plugins())
-    scope_of(recipe)
+    scope = scope_of(recipe)
+    print(describe_plan(recipe, scope, cost(recipe, scope)), end="")
     return 0
 
 
@@ -27,20 +32,28 @@ def validate(given: argparse.Namespace) -> int:
     failed = 0
     for name in given.recipes:
         try:
-            recipe = common.recipe(name, given.set, loaded)
+            print(f"{name}: {_valid(common.recipe(name, given.set, loaded))}")
         except RecipeError as error:
             failed += 1
-            for _line in printable_lines(str(error)):
-                pass
-        else:
-            ", ".join(player.name for player in recipe.stages[0].players)
+            print(f"{name}: {_counted(len(error.problems), 'problem')}")
+            for line in printable_lines(str(error)):
+                print(f"  {line}")
     if failed:
-        pass
+        print(f"{failed} of {_counted(len(given.recipes), 'recipe')} cannot be used", file=sys.stderr)
     return 1 if failed else 0
 
 
+def _valid(recipe: Recipe) -> str:
+    players = ", ".join(player.name for player in recipe.stages[0].players)
+    return f"valid ({recipe.dataset_name}; players {players}; {_counted(len(recipe.stages), 'stage')})"
+
+
+def _counted(number: int, what: str) -> str:
+    return f"{number} {what}{'' if number == 1 else 's'}"
+
+
 def copy(given: argparse.Namespace) -> int:
-    """Copy a shipped recipe, with the ones it extends left to be found by name."""
+    """Copy a shipped recipe; what it extends is found by name wherever the copy lies."""
     known = shipped(common.plugins().recipes)
     stem = given.recipe.removesuffix(".toml")
     if stem not in known:
@@ -49,6 +62,7 @@ def copy(given: argparse.Namespace) -> int:
     if target.exists():
         raise AgekitError(f"{target} is there already, and is left as it is")
     write_text(common.writable(target), known[stem].read_text(encoding="utf-8"))
+    print(f"{target}  copied from {known[stem].name}; agekit run {target}")
     return 0
 
 
@@ -58,6 +72,8 @@ def schema(given: argparse.Namespace) -> int:
 
     text = json.dumps(json_schema(common.plugins().registries), indent=2, ensure_ascii=False) + "\n"
     if given.out is None:
+        print(text, end="")
         return 0
     write_text(common.writable(given.out), text)
+    print(f"{given.out}  a first line '#:schema {given.out}' in a recipe makes editors use it")
     return 0

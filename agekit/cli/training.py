@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import argparse
+import json
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 from ..errors import AgekitError
@@ -103,9 +103,5 @@ class Listener:
             facts.append(("go on", f"agekit resume {folder}"))
         self.console.facts(facts)
         if self.json:
-            pass
-
-
-def line_of(path: Path, run: Run, interrupted: bool) -> dict[str, Any]:
-    """The last line of `--json`."""
-    return {"run": str(path), "step": run.game.steps_done, "finished": not interrupted}
+            line = {"run": str(run.folder.path), "step": run.game.steps_done, "finished": not interrupted}
+            print(json.dumps(line))

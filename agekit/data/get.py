@@ -93,6 +93,8 @@ def _receive(download: Download, part: Path, progress: Report) -> None:
             with part.open("r+b" if have else "wb") as file:
                 _copy(answer, file, have, download, progress)
     except urllib.error.HTTPError as error:
+        if error.code == http.HTTPStatus.REQUESTED_RANGE_NOT_SATISFIABLE:
+            part.unlink(missing_ok=True)  # else every further try would ask for the same
         with error:
             raise DataError(f"{download.url}: the server answers {error.code} {error.reason}") from error
     except (urllib.error.URLError, http.client.HTTPException, ssl.SSLError, TimeoutError, ConnectionError) as error:
