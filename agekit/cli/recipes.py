@@ -39,6 +39,7 @@ def validate(given: argparse.Namespace) -> int:
             for line in printable_lines(str(error)):
                 print(f"  {line}")
     if failed:
+        sys.stdout.flush()
         print(f"{failed} of {_counted(len(given.recipes), 'recipe')} cannot be used", file=sys.stderr)
     return 1 if failed else 0
 

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from typing import Any
 
 from ..contracts import Operator, Reference
 from ..errors import Problem, RecipeError, nearest
 from ..recipe.compose import STAGE_KEYS, stages
-from ..recipe.language import Expression, parse_expression
+from ..recipe.language import Expression, names, parse_expression
 from ..recipe.source import Document, Key, dotted
 from ..recipe.tables import About, Compute, Run, Stage, View
 from ..registry import Registries
@@ -56,24 +56,29 @@ def _bind_stage(
     players = [binder.player(p, table) for p, table in binder.table(laid.tree.get("players", {}), ("players",)).items()]
     views = binder.views()
     derived = {n: binder.expression(text, ("data", "fields", n)) for n, text in (data.fields if data else {}).items()}
-    operators = {n: registries.operators[n]() for n in registries.operators}
-    if len(problems) > before or not (about and run and compute and stage and data and dataset):
+    if not (data and dataset):
         return None
+    operators = {n: registries.operators[n]() for n in registries.operators}
+    stage = stage or Stage()
     whole = Recipe(
         name,
         laid,
-        about,
-        run,
-        compute,
+        about or About(),
+        run or Run(steps=1),
+        compute or Compute(),
         dataset[0].split()[1],
         dataset[1],
         {n: text for n, text in derived.items() if text},
         reference,
         {n: operator for n, operator in operators.items() if isinstance(operator, Operator)},
-        (BoundStage(stage, data.batch, data.flip, run, tuple(p for p in players if p), networks, views),),
+        (
+            BoundStage(
+                stage, data.batch, data.flip, run or Run(steps=1), tuple(p for p in players if p), networks, views
+            ),
+        ),
     )
     _check(whole, binder)
-    return whole
+    return whole if len(problems) == before else None
 
 
 def _stage_keys(document: Document, position: int, binder: Binder) -> Stage | None:
@@ -90,7 +95,7 @@ def _stage_keys(document: Document, position: int, binder: Binder) -> Stage | No
 def _check(recipe: Recipe, binder: Binder) -> None:
     """Names, ownership, kinds and shapes: all that can be known before any tensor exists."""
     stage = recipe.stages[0]
-    if not stage.players:
+    if not binder.document.tree.get("players"):
         binder.wrong(("players",), "is empty: a game has at least one player")
     if (stage.keys.steps or stage.run.steps) is None and (stage.keys.epochs or stage.run.epochs) is None:
         binder.wrong(("run",), "says no length: run.steps or run.epochs (or those of each stage) is needed")
@@ -124,6 +129,8 @@ def _check_ownership(stage: BoundStage, binder: Binder) -> None:
             binder.wrong(key, "is empty: the player has nothing to train")
         for name in player.owns:
             spec = stage.networks.get(name)
+            if spec is None and name in _unbound(stage.networks, "networks", binder):
+                continue
             if spec is None:
                 binder.wrong(key, f"no network is called {name!r}; {nearest(name, stage.networks)}")
             elif spec.keys.average_of is not None:
@@ -131,12 +138,20 @@ def _check_ownership(stage: BoundStage, binder: Binder) -> None:
             elif name in owners:
                 binder.wrong(key, f"{name} is owned twice, by {owners[name]} and by {player.name}")
             owners.setdefault(name, player.name)
+    if _unbound({player.name for player in stage.players}, "players", binder):
+        return
     for name, spec in stage.networks.items():
         if name not in owners and spec.keys.source is None and spec.keys.average_of is None:
             binder.wrong(
                 ("networks", name),
                 "nobody trains it: let a player own it, or say where its weights come from (from, average_of)",
             )
+
+
+def _unbound(bound: Iterable[str], table: str, binder: Binder) -> set[str]:
+    """The entries of a table that could not be bound; they are reported already, and what names them is not."""
+    written = binder.document.tree.get(table, {})
+    return set(written) - set(bound) if isinstance(written, dict) else set()
 
 
 def _checked_scope(recipe: Recipe, binder: Binder) -> Scope:
@@ -163,8 +178,14 @@ def _no_codes(message: str, recipe: Recipe, spec: NetworkSpec) -> str:
 
 
 def _check_terms(player: Player, scope: Scope, reference: Reference | None, binder: Binder) -> None:
+    unbound = _unbound(scope.networks, "networks", binder)
+    if reference is None and "latent" in binder.document.tree:
+        unbound |= {"z", "y"}
     trains = False
     for term in player.terms:
+        if unbound & {name for expression in term.operands.values() for name in names(expression)}:
+            trains = True
+            continue
         key = ("players", player.name, "terms", term.name)
         graph = Graph(scope)
         try:
@@ -182,7 +203,10 @@ def _check_terms(player: Player, scope: Scope, reference: Reference | None, bind
 
 def _check_view(name: str, view: View, scope: Scope, binder: Binder) -> None:
     try:
-        plan_view(name, view, view_expressions(view), scope)
+        expressions = view_expressions(view)
+        if _unbound(scope.networks, "networks", binder) & {n for e in expressions.values() for n in names(e)}:
+            return
+        plan_view(name, view, expressions, scope)
     except ValueError as error:
         binder.wrong(("views", name), str(error))
 

@@ -1,0 +1,50 @@
+"""agekit from Python: load a recipe, build its game, play it, look at it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from types import ModuleType
+
+from .data.places import cache_home
+from .data.prepare import prepare
+from .game.bound import Recipe
+from .game.check import bind
+from .game.game import Game
+from .game.views import Gallery, Shown
+from .plugins import add
+from .plugins import load as load_plugins
+from .recipe.compose import load as read_document
+from .recipe.find import find
+from .train.compute import prepare_compute
+from .train.sources import load_sources
+
+
+def load(recipe: str | Path, *settings: str, plugins: tuple[ModuleType, ...] = ()) -> Recipe:
+    """Read and check a recipe: a file, or the name of one that is shipped.
+
+    `settings` override values, as `--set` does: `"latent.dim=32"`. `plugins` are modules at hand whose components the
+    recipe may name. Raises `RecipeError` with everything that is wrong.
+    """
+    loaded = load_plugins()
+    for module in plugins:
+        add(loaded, module, module.__name__)
+    path = find(str(recipe), Path(), loaded.recipes)
+    document = read_document(path, settings, find=lambda name, folder: find(name, folder, loaded.recipes))
+    return bind(document, loaded.registries, path.stem)
+
+
+def build(recipe: Recipe, cache: Path | None = None) -> Game:
+    """Prepare a recipe's data and build its game, ready for `game.step()`.
+
+    Raises `DataError` where the data is missing or damaged, `ComputeError` where the device is not there.
+    """
+    device = prepare_compute(recipe.compute)
+    data = prepare(recipe.dataset_name, recipe.dataset, cache or cache_home())
+    game = Game(recipe, data.arrays, data.fields, device)
+    load_sources(game)
+    return game
+
+
+def show(game: Game, view: str, count: int | None = None, seed: int | None = None) -> Shown:
+    """Evaluate one of the recipe's views as the game stands: `.of` [count, …], and `.beside` where it has one."""
+    return Gallery(game).show(view, count=count, seed=seed)
