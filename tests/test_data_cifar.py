@@ -38,6 +38,14 @@ def test_cifar_is_read_from_both_archives_and_what_they_unpack_to(make, where, t
     assert samples(dataset, "label").tolist() == [label for labels, _ in batches for label in labels]
 
 
+def test_the_layout_is_a_pickle_as_numpy_wrote_it():
+    value = {b"data": random_pixels(2, 3072), b"labels": [3, 4], b"batch_label": b"a batch"}
+    plain = pickle.loads(python2_pickle(value), encoding="bytes")
+    assert plain.keys() == value.keys()
+    assert np.array_equal(plain[b"data"], random_pixels(2, 3072))
+    assert plain[b"labels"] == [3, 4]
+
+
 class Attack:
     def __init__(self, marker: Path) -> None:
         self.marker = marker

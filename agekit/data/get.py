@@ -74,7 +74,7 @@ def _fetch(download: Download, destination: Path, progress: Report) -> Path:
     part = final.with_name(final.name + ".part")
     if not part.exists() or part.stat().st_size != download.bytes:
         _receive(download, part, progress)
-    if False:
+    if not _is_published(part, download):
         part.unlink()
         raise DataError(f"{download.url} is not the published file: its size or its hash differs; nothing was kept")
     sync(part)

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
-from pydantic import ValidationError
+from pydantic import BaseModel, ValidationError
 
 from ..contracts import SHELVES, Component, Dataset, Loss, Network, Optimizer, Reference
 from ..errors import AgekitError, Problem, nearest
@@ -20,6 +20,7 @@ from .messages import complaints, shown
 
 T = TypeVar("T", bound=Table)
 C = TypeVar("C", bound=Component)
+M = TypeVar("M", bound=BaseModel)
 
 
 def keys_of(contract: type[Component]) -> tuple[str, ...]:
@@ -53,12 +54,7 @@ class Binder:
 
     def keys(self, model: type[T], table: Mapping[str, Any], key: Key) -> T | None:
         """The engine's own keys of a table."""
-        try:
-            return model.model_validate(frozen(table))
-        except ValidationError as error:
-            for name, message in complaints(error, model, ()):
-                self.wrong((*key, name) if name else key, message)
-            return None
+        return self._validated(model, table, key, ())
 
     def split(self, model: type[T], table: Mapping[str, Any], key: Key) -> tuple[T | None, dict[str, Any]]:
         """The engine's own keys of a table, and the rest, which is the component's."""
@@ -103,11 +99,19 @@ class Binder:
             return None
         if issubclass(component, Loss):
             known |= component.operands.keys()
+        made = self._validated(component, options, key, known)
+        return (label, made) if made is not None else None
+
+    def _validated(self, model: type[M], table: Mapping[str, Any], key: Key, known: Iterable[str]) -> M | None:
+        """The model of a table; an unknown key is reported and left out, so that what else is wrong is found too."""
         try:
-            return label, component.model_validate(frozen(options))
+            return model.model_validate(frozen(dict(table)))
         except ValidationError as error:
-            for name, message in complaints(error, component, known):
+            for name, message in complaints(error, model, known):
                 self.wrong((*key, name) if name else key, message)
+            unknown = {entry["loc"][0] for entry in error.errors() if entry["type"] == "extra_forbidden"}
+            if unknown and len(unknown) == error.error_count():
+                return model.model_validate(frozen({k: v for k, v in table.items() if k not in unknown}))
             return None
 
     def expression(self, text: Any, key: Key) -> Expression | None:

@@ -11,7 +11,7 @@ from ..errors import Problem, RecipeError, nearest
 from ..recipe.compose import STAGE_KEYS, stages
 from ..recipe.language import Expression, names, parse_expression
 from ..recipe.source import Document, Key, dotted
-from ..recipe.tables import About, Compute, Run, Stage, View
+from ..recipe.tables import About, Compute, DataKeys, Run, Stage, View
 from ..registry import Registries
 from .bind import Binder
 from .bound import BoundStage, NetworkSpec, Player, Recipe
@@ -56,8 +56,9 @@ def _bind_stage(
     players = [binder.player(p, table) for p, table in binder.table(laid.tree.get("players", {}), ("players",)).items()]
     views = binder.views()
     derived = {n: binder.expression(text, ("data", "fields", n)) for n, text in (data.fields if data else {}).items()}
-    if not (data and dataset):
+    if not dataset:
         return None
+    data = data or DataKeys()
     operators = {n: registries.operators[n]() for n in registries.operators}
     stage = stage or Stage()
     whole = Recipe(
@@ -168,7 +169,8 @@ def _checked_scope(recipe: Recipe, binder: Binder) -> Scope:
         try:
             signatures[name] = signature(spec, bare)
         except ValueError as error:
-            binder.wrong(("networks", name), _no_codes(str(error), recipe, spec))
+            if recipe.reference or "latent" not in binder.document.tree:
+                binder.wrong(("networks", name), _no_codes(str(error), recipe, spec))
     return replace(bare, networks=signatures)
 
 
