@@ -14,10 +14,11 @@ from agekit.errors import DataError
 from tests.layouts import celeba_lists, encoded, make_celeba, random_pixels, samples, smooth_picture
 
 
-def test_the_published_crop_keeps_rows_7_to_71_of_64_by_78():
+@pytest.mark.parametrize(("size", "height", "top"), [(64, 78, 7), (32, 39, 3), (128, 157, 14)])
+def test_the_published_crop_keeps_rows_7_to_71_of_64_by_78(size, height, top):
     picture = Image.fromarray(random_pixels(218, 178, 3))
-    expected = np.asarray(picture.resize((64, 78), Image.Resampling.LANCZOS))[7:71]
-    assert np.array_equal(published_crop(encoded(picture, "PNG"), 64), expected.transpose(2, 0, 1))
+    expected = np.asarray(picture.resize((size, height), Image.Resampling.LANCZOS))[top : top + size]
+    assert np.array_equal(published_crop(encoded(picture, "PNG"), size), expected.transpose(2, 0, 1))
 
 
 @pytest.mark.parametrize("width", [45, 89, 178, 267])

@@ -2,6 +2,7 @@
 
 import json
 import os
+import pickle
 import threading
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -11,20 +12,22 @@ import numpy as np
 import pytest
 
 from agekit.builtin.folder import ImageFolder
+from agekit.builtin.mnist import Mnist
 from agekit.contracts import BrokenSample, DataField, Dataset, Source
 from agekit.data import prepare as prepare_module
 from agekit.data import reading
 from agekit.data.places import cache_home, data_home
 from agekit.data.prepare import prepare
 from agekit.errors import ComputeError, DataError, PluginError
-from tests.layouts import make_image_folder
+from tests.layouts import make_image_folder, make_mnist
 
 
 class Numbers:
     """Sample i is i; those in `broken` cannot be read."""
 
-    def __init__(self, count: int, broken: tuple[int, ...] = (), dtype: str = "u1") -> None:
+    def __init__(self, count: int, broken: tuple[int, ...] = (), dtype: str = "u1", rows: int = 1) -> None:
         self.count, self.broken, self.dtype = count, broken, dtype
+        self.shape = (rows, 2, 3) if rows else (2, 3)
 
     def __len__(self) -> int:
         return self.count
@@ -38,7 +41,7 @@ class Numbers:
     def read(self, index: int) -> Mapping[str, np.ndarray[Any, Any]]:
         if index in self.broken:
             raise BrokenSample("no such number")
-        picture = np.full((1, 2, 3), index % 256, self.dtype)
+        picture = np.full(self.shape, index % 256, self.dtype)
         return {"x": picture, "label": np.asarray(index % 10, np.uint8), "v": np.full(2, index, np.float32)}
 
 
@@ -50,6 +53,7 @@ class NumberSet(Dataset):
     count: int = 150
     broken: tuple[int, ...] = ()
     dtype: str = "u1"
+    rows: int = 1
 
     def fields(self) -> Mapping[str, DataField]:
         return {
@@ -59,7 +63,7 @@ class NumberSet(Dataset):
         }
 
     def open(self) -> Source:
-        return Numbers(self.count, self.broken, self.dtype)
+        return Numbers(self.count, self.broken, self.dtype, self.rows)
 
 
 def contents(folder: Path) -> dict[str, bytes]:
@@ -106,8 +110,9 @@ def test_a_data_set_without_one_good_sample_is_refused(tmp_path):
     assert leftovers(tmp_path) == leftovers(tmp_path / "cache") == []
 
 
-def test_the_bytes_do_not_depend_on_the_number_of_workers(tmp_path):
-    make_image_folder(tmp_path / "pictures", 2 * reading.CHUNK + 5)
+def test_the_bytes_do_not_depend_on_the_number_of_workers(tmp_path, monkeypatch):
+    monkeypatch.setattr(reading, "CHUNK", 4)
+    make_image_folder(tmp_path / "pictures", 61)
     (tmp_path / "pictures" / "left" / "0010.jpg").write_bytes(b"broken")
     dataset = ImageFolder(root=str(tmp_path / "pictures"), size=16)
     one, two = (prepare("mine", dataset, tmp_path / str(workers), workers=workers) for workers in (1, 2))
@@ -217,12 +222,27 @@ def test_two_who_prepare_at_once_get_the_same_folder(tmp_path, monkeypatch):
 
 
 @pytest.mark.parametrize(
-    ("dataset", "message"),
-    [(NumberSet(dtype="u2"), r"number 0: field x is uint16 \[1, 2, 3\], where uint8 \[1, '\?', '\?'\] was declared")],
+    ("options", "found"),
+    [({"dtype": "u2"}, r"uint16 \[1, 2, 3\]"), ({"rows": 0}, r"uint8 \[2, 3\]"), ({"rows": 2}, r"uint8 \[2, 2, 3\]")],
 )
-def test_a_sample_that_is_not_as_declared_is_the_plugins_fault(tmp_path, dataset, message):
-    with pytest.raises(PluginError, match=message):
-        prepare("numbers", dataset, tmp_path)
+def test_a_sample_that_is_not_as_declared_is_the_plugins_fault(tmp_path, options, found):
+    with pytest.raises(PluginError, match=rf"number 0: field x is {found}, where uint8 \[1, '\?', '\?'\] was declared"):
+        prepare("numbers", NumberSet(**options), tmp_path)
+
+
+def test_every_option_asks_for_arrays_of_its_own(tmp_path):
+    make_image_folder(tmp_path / "pictures", 2)
+    prepared = [prepare("mine", ImageFolder(root=str(tmp_path / "pictures"), size=s), tmp_path) for s in (8, 16)]
+    assert [one.fields["x"].shape for one in prepared] == [(3, 8, 8), (3, 16, 16)]
+
+
+def test_samples_that_a_file_holds_together_are_not_sent_to_workers(tmp_path):
+    make_mnist(tmp_path, 100)
+    source = Mnist(root=str(tmp_path)).open()
+    before = source.read(3)["x"]
+    sent = pickle.dumps(source)
+    assert len(sent) < 2000
+    assert np.array_equal(pickle.loads(sent).read(3)["x"], before)
 
 
 @pytest.mark.parametrize("name", ["index.json", "x.npy"])

@@ -90,7 +90,7 @@ def _receive(download: Download, part: Path, progress: Report) -> None:
     try:
         with _opened(download.url, have) as answer:
             have = have if answer.status == http.HTTPStatus.PARTIAL_CONTENT else 0
-            with part.open("r+b" if have else "wb") as file:
+            with part.open("ab" if have else "wb") as file:
                 _copy(answer, file, have, download, progress)
     except urllib.error.HTTPError as error:
         if error.code == http.HTTPStatus.REQUESTED_RANGE_NOT_SATISFIABLE:
@@ -108,8 +108,6 @@ def _receive(download: Download, part: Path, progress: Report) -> None:
 
 
 def _copy(answer: IO[bytes], file: BinaryIO, have: int, download: Download, progress: Report) -> None:
-    file.seek(have)
-    file.truncate()
     # A server that sends more than was announced is not read to its end.
     while have <= download.bytes and (block := answer.read(_BLOCK_BYTES)):
         file.write(block)
