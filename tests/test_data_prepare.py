@@ -1,10 +1,8 @@
-"""Preparing: once, whole or not at all, the same bytes with any number of workers, broken samples named."""
+"""Preparing: once, whole or not at all, broken samples named."""
 
 import json
-import os
 import pickle
 import threading
-from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -13,65 +11,13 @@ import pytest
 
 from agekit.builtin.folder import ImageFolder
 from agekit.builtin.mnist import Mnist
-from agekit.contracts import BrokenSample, DataField, Dataset, Source
 from agekit.data import prepare as prepare_module
 from agekit.data import reading
 from agekit.data.places import cache_home, data_home
 from agekit.data.prepare import prepare
-from agekit.errors import ComputeError, DataError, PluginError
+from agekit.errors import DataError, PluginError
 from tests.layouts import make_image_folder, make_mnist
-
-
-class Numbers:
-    """Sample i is i; those in `broken` cannot be read."""
-
-    def __init__(self, count: int, broken: tuple[int, ...] = (), dtype: str = "u1", rows: int = 1) -> None:
-        self.count, self.broken, self.dtype = count, broken, dtype
-        self.shape = (rows, 2, 3) if rows else (2, 3)
-
-    def __len__(self) -> int:
-        return self.count
-
-    def identity(self) -> str:
-        return f"{self.count} {self.broken} {self.dtype}"
-
-    def name(self, index: int) -> str:
-        return f"number {index}"
-
-    def read(self, index: int) -> Mapping[str, np.ndarray[Any, Any]]:
-        if index in self.broken:
-            raise BrokenSample("no such number")
-        picture = np.full(self.shape, index % 256, self.dtype)
-        return {"x": picture, "label": np.asarray(index % 10, np.uint8), "v": np.full(2, index, np.float32)}
-
-
-class NumberSet(Dataset):
-    """Numbers as pictures, labels and vectors."""
-
-    licence = "none"
-    homepage = ""
-    count: int = 150
-    broken: tuple[int, ...] = ()
-    dtype: str = "u1"
-    rows: int = 1
-
-    def fields(self) -> Mapping[str, DataField]:
-        return {
-            "x": DataField("image", (1, None, None)),
-            "label": DataField("classes", (), tuple("0123456789")),
-            "v": DataField("vector", (2,)),
-        }
-
-    def open(self) -> Source:
-        return Numbers(self.count, self.broken, self.dtype, self.rows)
-
-
-def contents(folder: Path) -> dict[str, bytes]:
-    return {path.name: path.read_bytes() for path in folder.iterdir()}
-
-
-def leftovers(cache: Path) -> list[str]:
-    return [path.name for path in cache.iterdir() if path.name.endswith(".tmp")]
+from tests.numbers import NumberSet, contents, leftovers
 
 
 def test_every_field_is_a_read_only_array_of_all_samples(tmp_path):
@@ -108,55 +54,6 @@ def test_a_data_set_without_one_good_sample_is_refused(tmp_path):
     with pytest.raises(DataError, match=r"none of the 1 samples of mine can be read; the first, a\.png: not a picture"):
         prepare("mine", ImageFolder(root=str(tmp_path / "pictures")), tmp_path / "cache")
     assert leftovers(tmp_path) == leftovers(tmp_path / "cache") == []
-
-
-def test_the_bytes_do_not_depend_on_the_number_of_workers(tmp_path, monkeypatch):
-    monkeypatch.setattr(reading, "CHUNK", 4)
-    make_image_folder(tmp_path / "pictures", 61)
-    (tmp_path / "pictures" / "left" / "0010.jpg").write_bytes(b"broken")
-    dataset = ImageFolder(root=str(tmp_path / "pictures"), size=16)
-    one, two = (prepare("mine", dataset, tmp_path / str(workers), workers=workers) for workers in (1, 2))
-    assert contents(one.folder) == contents(two.folder)
-    assert list(two.dropped) == ["left/0010.jpg"]
-    assert one.fingerprint == two.fingerprint
-
-
-def test_work_is_shared_only_where_it_pays(tmp_path, monkeypatch):
-    shared: list[int] = []
-
-    def share(reader: reading.Reader, spans: Iterator[range], workers: int) -> Iterator[reading.Chunk]:
-        shared.append(workers)
-        return map(reader, spans)
-
-    monkeypatch.setattr(reading, "_cores", lambda: 5)
-    monkeypatch.setattr(reading, "_in_parallel", share)
-    prepare("numbers", NumberSet(), tmp_path)
-    assert shared == []
-    monkeypatch.setattr(reading, "WORTHWHILE_SECONDS", 0)
-    prepare("numbers", NumberSet(count=reading.CHUNK), tmp_path)
-    assert shared == []
-    prepare("numbers", NumberSet(count=151), tmp_path)
-    assert shared == [5]
-
-
-class _Deadly(Numbers):
-    def read(self, index: int) -> Mapping[str, np.ndarray[Any, Any]]:
-        if index > reading.CHUNK:
-            os._exit(9)
-        return super().read(index)
-
-
-class DeadlySet(NumberSet):
-    """Ends the process that reads it."""
-
-    def open(self) -> Source:
-        return _Deadly(self.count)
-
-
-def test_a_worker_that_is_killed_is_an_error_and_leaves_nothing(tmp_path):
-    with pytest.raises(ComputeError, match="ended unexpectedly"):
-        prepare("deadly", DeadlySet(), tmp_path, workers=2)
-    assert leftovers(tmp_path) == []
 
 
 def test_it_is_prepared_once_and_again_where_options_or_files_differ(tmp_path):
