@@ -47,8 +47,8 @@ def show(given: argparse.Namespace) -> int:
     console.print(f"{registry.shelf.key} {given.name}  (from {registry.entries[given.name].owner})\n")
     console.print(inspect.getdoc(component) or "")
     if issubclass(component, Loss):
-        console.print(f"\noperands: {', '.join(_operand(name, component) for name in component.operands)}")
-    rows = [_option(name, field) for name, field in component.model_fields.items()]
+        console.print(f"\noperands: {', '.join(described_operand(name, component) for name in component.operands)}")
+    rows = [described_option(name, field) for name, field in component.model_fields.items()]
     if rows:
         console.print()
         print_table(["option", "takes", "default", "unit", "meaning"], rows)
@@ -65,13 +65,15 @@ def plugins(_: argparse.Namespace) -> int:
     return 0
 
 
-def _operand(name: str, component: type[Loss]) -> str:
+def described_operand(name: str, component: type[Loss]) -> str:
+    """An operand in words: what it must be, and what it is where a recipe is silent."""
     operand = component.operands[name]
     what = f"of kind {operand.kind}" if operand.kind else "vectors" if operand.vectors else "anything"
     return f"{name} ({what}{f', by default {operand.default}' if operand.default else ''})"
 
 
-def _option(name: str, field: FieldInfo) -> tuple[str, str, str, str, str]:
+def described_option(name: str, field: FieldInfo) -> tuple[str, str, str, str, str]:
+    """An option in words: name, what it takes, default, unit, meaning."""
     extra: dict[str, Any] = field.json_schema_extra if isinstance(field.json_schema_extra, dict) else {}
     default = "(needed)" if field.is_required() else _written(field.default)
     return name, fits(field.annotation), default, str(extra.get("unit", "")), field.description or ""

@@ -1,0 +1,39 @@
+# Everything is done in .venv, with the versions of constraints.txt, which are those that are tested.
+PYTHON ?= python3
+VENV   := .venv
+BIN    := $(VENV)/bin
+
+.PHONY: demo test check format docs clean
+
+demo: $(VENV)/.runtime
+	$(BIN)/agekit run recipes/quickstart.toml
+
+test: $(VENV)/.tools
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2
+
+check: $(VENV)/.tools
+	$(BIN)/ruff format --check agekit tests
+	$(BIN)/ruff check agekit tests
+	$(BIN)/mypy
+	$(BIN)/python docs/write.py --check
+
+format: $(VENV)/.tools
+	$(BIN)/ruff format agekit tests
+	$(BIN)/ruff check --fix agekit tests
+
+docs: $(VENV)/.tools
+	$(BIN)/python docs/write.py
+
+clean:
+	rm -rf $(VENV) build dist *.egg-info
+
+# torch goes first, so that a CPU build that pip finds is not replaced by what other packages ask for
+$(VENV)/.runtime: pyproject.toml constraints.txt
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --disable-pip-version-check --quiet --constraint constraints.txt torch
+	$(BIN)/python -m pip install --disable-pip-version-check --quiet --constraint constraints.txt --editable .
+	touch $@
+
+$(VENV)/.tools: $(VENV)/.runtime
+	$(BIN)/python -m pip install --disable-pip-version-check --quiet --constraint constraints.txt --editable ".[dev]"
+	touch $@
