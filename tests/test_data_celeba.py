@@ -110,3 +110,11 @@ def test_damaged_lists_are_named(name, damage, message, tmp_path):
 
 def test_the_lists_of_the_layouts_have_forty_attributes():
     assert len(celeba_lists([0])["list_attr_celeba.txt"].splitlines()[2].split()) == 41
+
+
+def test_a_picture_from_elsewhere_is_framed_as_the_data_set_frames_its_own():
+    picture = Image.fromarray(random_pixels(218, 178, 3))
+    framed = CelebA(size=32).frame(picture)
+    assert framed is not None
+    assert np.array_equal(framed, published_crop(encoded(picture, "PNG"), 32))
+    assert CelebA(size=32).frame(Image.fromarray(random_pixels(100, 100, 3))) is None

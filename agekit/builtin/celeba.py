@@ -9,6 +9,7 @@ from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
+from PIL.Image import Image
 
 from agekit.contracts import BrokenSample, DataField, Source, option
 from agekit.data import Files, Folder, LocalDataset, Pictures, Pixels, Zip, decode, pixels, read_file, resize
@@ -60,6 +61,9 @@ class CelebA(LocalDataset):
             {"attributes": _parse_attributes(attributes, names)},
         )
 
+    def frame(self, image: Image) -> Pixels | None:
+        return _cropped(image, self.size) if _aligned(image) else None
+
     def _list(self, files: Files, name: str) -> str | None:
         """Read one of the official lists, beside the pictures, in its official folder, or in their archive."""
         place = self.place() if self.place().is_dir() else self.place().parent
@@ -76,8 +80,16 @@ def published_crop(blob: bytes, size: int) -> Pixels:
     At 64 these are rows 7 to 71 of 78. Raises `BrokenSample` where the picture is not framed like 178×218.
     """
     image = decode(blob)
-    if abs(image.height * WIDTH / (image.width * HEIGHT) - 1) > 0.03:
+    if not _aligned(image):
         raise BrokenSample(f"{image.width}×{image.height}, which is not framed like {WIDTH}×{HEIGHT}")
+    return _cropped(image, size)
+
+
+def _aligned(image: Image) -> bool:
+    return abs(image.height * WIDTH / (image.width * HEIGHT) - 1) <= 0.03
+
+
+def _cropped(image: Image, size: int) -> Pixels:
     height = round(size * HEIGHT / WIDTH)
     top = (height - size) // 2
     return pixels(resize(image, size, height).crop((0, top, size, top + size)))
