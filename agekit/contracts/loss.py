@@ -29,6 +29,7 @@ class Operand:
     vectors: one sample is a vector, so that a batch is [n, d].
     takes: which forms it may have: plain samples, the reference itself, or a network's distribution. What is offered
         in a form that it does not take is sampled first.
+    differentiated: the loss itself takes derivatives with respect to it, so that it is handed over requiring them.
     """
 
     kind: str | None = None
@@ -36,6 +37,7 @@ class Operand:
     default: str | None = None
     vectors: bool = False
     takes: frozenset[Form] = frozenset({"samples"})
+    differentiated: bool = False
 
 
 class Loss(Component):

@@ -29,8 +29,10 @@ class Flow:
         apply: Apply,
         device: torch.device,
         key: tuple[Part, ...],
+        watched: frozenset[int] = frozenset(),
     ) -> None:
         self.nodes, self.modes, self.scope, self.apply, self.device, self.key = nodes, modes, scope, apply, device, key
+        self.watched = watched
         self.values: list[Any] = []
         self._drawn: dict[int, Tensor] = {}
 
@@ -38,7 +40,10 @@ class Flow:
         """Compute every node; `leaves` holds the fields and the draws by name."""
         for index, (node, mode) in enumerate(zip(self.nodes, self.modes, strict=True)):
             with torch.set_grad_enabled(mode != "constant"):
-                self.values.append(self._value(index, node, leaves))
+                value = self._value(index, node, leaves)
+            self.values.append(
+                value if index not in self.watched or value.requires_grad else value.detach().requires_grad_()
+            )
         return self
 
     def _value(self, index: int, node: Node, leaves: Mapping[str, Any]) -> Any:

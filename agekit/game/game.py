@@ -157,7 +157,8 @@ class Game:
         torch.manual_seed(seed_of(*key, "networks"))
         leaves = {**self._fields(seat.plan, update, key), **self._draws(seat.plan, key)}
         apply = self._applier(seat.player)
-        flow = Flow(seat.plan.nodes, seat.plan.modes, self.scope, apply, self.device, key).run(leaves)
+        plan = seat.plan
+        flow = Flow(plan.nodes, plan.modes, self.scope, apply, self.device, key, plan.watched).run(leaves)
         terms = {planned.term.name: flow.term(planned, self.recipe.reference) for planned in seat.plan.terms}
         total = torch.stack([weights[name] * value for name, value in terms.items()]).sum()
         seat.optimizer.zero_grad(set_to_none=True)

@@ -46,6 +46,8 @@ class Plan:
     nodes: tuple[Node, ...]
     modes: tuple[Mode, ...]
     terms: tuple[PlannedTerm, ...]
+    watched: frozenset[int] = frozenset()
+    """The nodes with respect to which some loss takes derivatives itself, as a gradient penalty does."""
 
     @property
     def fields(self) -> tuple[str, ...]:
@@ -73,7 +75,14 @@ def plan_player(player: Player, scope: Scope) -> Plan:
     """Plan an update of a player. Raises `ValueError` where an expression or an operand makes no sense."""
     graph = Graph(scope)
     terms = tuple(plan_term(term, graph) for term in player.terms)
-    return Plan(player.name, tuple(graph.nodes), modes(graph.nodes, _roots(terms), player.owns, scope), terms)
+    watched = frozenset(
+        bind.node
+        for planned in terms
+        for bind in planned.binds
+        if bind.node is not None and planned.term.loss.operands[bind.name].differentiated
+    )
+    nodes = tuple(graph.nodes)
+    return Plan(player.name, nodes, modes(nodes, _roots(terms), player.owns, scope, watched), terms, watched)
 
 
 def plan_view(name: str, view: View, expressions: Mapping[str, Expression], scope: Scope) -> ViewPlan:
@@ -136,14 +145,20 @@ def _roots(terms: Iterable[PlannedTerm]) -> list[int]:
     return [bind.node for planned in terms for bind in planned.binds if bind.node is not None]
 
 
-def modes(nodes: Sequence[Node], roots: Iterable[int], owns: Iterable[str], scope: Scope) -> tuple[Mode, ...]:
-    """The mode of each node, by ownership alone: what is owned below it, and whether gradients reach it."""
+def modes(
+    nodes: Sequence[Node],
+    roots: Iterable[int],
+    owns: Iterable[str],
+    scope: Scope,
+    watched: frozenset[int] = frozenset(),
+) -> tuple[Mode, ...]:
+    """The mode of each node, by ownership alone: what is owned, or watched, below it, and whether gradients reach it."""
     owned = set(owns)
     stops = [node.op == "operator" and scope.operators[node.name].stops for node in nodes]
     live: list[bool] = []
     for node, stop in zip(nodes, stops, strict=True):
         own = node.op == "network" and node.name in owned
-        live.append(not stop and (own or any(live[index] for index in node.arguments)))
+        live.append(not stop and (own or any(live[i] or i in watched for i in node.arguments)))
     reached = [False] * len(nodes)
     for root in roots:
         reached[root] = True
