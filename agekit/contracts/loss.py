@@ -25,6 +25,7 @@ class Operand:
 
     kind: the kind it must have; None takes any.
     like: the operand whose kind and shape it must have exactly.
+    scores: the operand, of a field of classes, for which it must hold a score a class.
     default: the expression, where the recipe says none; without one, the recipe must say it.
     vectors: one sample is a vector, so that a batch is [n, d].
     takes: which forms it may have: plain samples, the reference itself, or a network's distribution. What is offered
@@ -34,6 +35,7 @@ class Operand:
 
     kind: str | None = None
     like: str | None = None
+    scores: str | None = None
     default: str | None = None
     vectors: bool = False
     takes: frozenset[Form] = frozenset({"samples"})

@@ -12,7 +12,7 @@ from torch.distributions import Distribution
 from ..contracts import Loss, Operator, Reference, draws
 from .graph import Node, Scope
 from .plan import Mode, PlannedTerm
-from .randomness import Part, generator, seed_of
+from .randomness import Part, generator, seed_networks
 
 Apply = Callable[[int, Node, tuple[Any, ...]], Any]
 """How a network is applied: the node's number, the node, its inputs."""
@@ -53,10 +53,11 @@ class Flow:
         if node.op == "derived":
             return inputs[0]
         if node.op == "network":
+            seed_networks(self.device, *self.key, "within", node.text)
             return self.apply(index, node, inputs)
         operator: Operator = self.scope.operators[node.name]
         with torch.autocast(self.device.type, enabled=False):
-            return operator(*map(precise, inputs), **self.chance(operator, node.name))
+            return operator(*map(precise, inputs), **self.chance(operator, "operator", node.name))
 
     def sample(self, index: int) -> Tensor:
         """A node's value; where that is a distribution, one draw of it, the same whoever asks."""
@@ -66,15 +67,15 @@ class Flow:
             return tensor
         if index not in self._drawn:
             with torch.set_grad_enabled(self.modes[index] != "constant"):
-                torch.manual_seed(seed_of(*self.key, "rsample", self.nodes[index].text))
+                seed_networks(self.device, *self.key, "of", self.nodes[index].text)
                 self._drawn[index] = value.rsample()
         return self._drawn[index]
 
-    def chance(self, component: Loss | Operator, name: str) -> dict[str, torch.Generator]:
+    def chance(self, component: Loss | Operator, *name: Part) -> dict[str, torch.Generator]:
         """The generator for a component that draws; nothing for one that does not."""
         if not draws(type(component).__call__):
             return {}
-        return {"generator": generator(self.device, *self.key, "within", name)}
+        return {"generator": generator(self.device, *self.key, *name)}
 
     def term(self, planned: PlannedTerm, reference: Reference | None) -> Tensor:
         """The value of a term: a scalar, unweighted, computed in float32 or better."""
@@ -83,7 +84,8 @@ class Flow:
             for bind in planned.binds
         ]
         with torch.autocast(self.device.type, enabled=False):
-            value = planned.term.loss(*map(precise, operands), **self.chance(planned.term.loss, planned.term.name))
+            chance = self.chance(planned.term.loss, "term", planned.term.name)
+            value = planned.term.loss(*map(precise, operands), **chance)
         return value.mean()
 
 

@@ -12,7 +12,7 @@ from torch import Tensor, nn
 
 from ..contracts import DataField, Progress
 from ..data.order import indices
-from ..errors import ComputeError, Problem, RecipeError
+from ..errors import ComputeError, DataError, Problem, RecipeError
 from ..recipe.tables import in_steps, weight_at
 from .batches import Batches, Layout
 from .bound import BoundStage, Player, Recipe
@@ -21,7 +21,7 @@ from .flow import Apply, Flow
 from .graph import Node
 from .networks import build, call_with, follow, set_modes
 from .plan import Plan, ViewPlan, plan_player, plan_view
-from .randomness import Part, generator, seed_of
+from .randomness import Part, generator
 from .scope import scope_of
 
 PRECISIONS = {"fp32": torch.float32, "tf32": torch.float32, "bf16": torch.float32, "fp64": torch.float64}
@@ -52,7 +52,7 @@ class Game:
     """A recipe's networks on a device, with data to play on.
 
     Without data it can still show views that use none, and hold weights. Raises `RecipeError` where the recipe does not
-    fit the data's sizes, `ComputeError` where the device is not there.
+    fit the data's sizes, `DataError` where a stage's batch is larger than the data set.
     """
 
     def __init__(
@@ -69,6 +69,8 @@ class Game:
         self.networks = build(recipe, self.scope, device)
         self.layout = Layout(device, PRECISIONS[recipe.compute.precision], recipe.compute.channels_last)
         self.batches = Batches(arrays, fields, self.layout) if arrays is not None else None
+        if self.batches is not None:
+            _check_batches(recipe, self.batches.length)
         self.seats: list[Seat] = []
         self.views: dict[str, ViewPlan] = {}
         self.steps_done = 0
@@ -102,14 +104,18 @@ class Game:
     @property
     def steps_per_epoch(self) -> int:
         """⌊N / batch⌋, whoever draws."""
-        return max(1, self.data().length // self.stage.batch)
+        return self.data().length // self.stage.batch
 
     @property
     def stage_steps(self) -> int:
         """The steps of this stage."""
-        keys, run = self.stage.keys, self.stage.run
-        steps = keys.steps or (None if keys.epochs else run.steps)
-        return steps or in_steps(f"{keys.epochs or run.epochs} epochs", self.steps_per_epoch)
+        return length_of(self.stage, self.data().length)
+
+    @property
+    def total_steps(self) -> int:
+        """The steps of all stages together, or fewer where the recipe says to stop after so many."""
+        total = sum(length_of(stage, self.data().length) for stage in self.recipe.stages)
+        return min(total, self.recipe.run.stop_after or total)
 
     @property
     def progress(self) -> Progress:
@@ -154,7 +160,6 @@ class Game:
         for name, network in self.networks.items():
             network.requires_grad_(name in seat.player.owns)
         key: tuple[Part, ...] = (self.recipe.run.seed, self.steps_done, seat.player.name, update)
-        torch.manual_seed(seed_of(*key, "networks"))
         leaves = {**self._fields(seat.plan, update, key), **self._draws(seat.plan, key)}
         apply = self._applier(seat.player)
         plan = seat.plan
@@ -210,3 +215,19 @@ class Game:
         for name, network in self.networks.items():
             for inner, tensor in network.state_dict().items():
                 yield f"{name}.{inner}", tensor
+
+
+def length_of(stage: BoundStage, samples: int) -> int:
+    """The steps of a stage: what it says itself counts first, then `[run]`; and steps before epochs."""
+    keys, run = stage.keys, stage.run
+    steps, epochs = (keys.steps, keys.epochs) if keys.steps or keys.epochs else (run.steps, run.epochs)
+    return steps or in_steps(f"{epochs} epochs", samples // stage.batch)
+
+
+def _check_batches(recipe: Recipe, samples: int) -> None:
+    for stage in recipe.stages:
+        if samples < stage.batch:
+            raise DataError(
+                f"{recipe.dataset_name} has {samples} samples, fewer than one batch of {stage.batch} "
+                f"in the stage {stage.keys.name!r}; a smaller data.batch fits"
+            )

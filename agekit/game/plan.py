@@ -100,17 +100,15 @@ def plan_view(name: str, view: View, expressions: Mapping[str, Expression], scop
 
 def plan_term(term: Term, graph: Graph) -> PlannedTerm:
     """Bind a term's operands. Raises `ValueError` where one is missing or is not what the loss takes."""
-    binds: list[Bind] = []
-    spaces: dict[str, Space] = {}
+    bound = {name: _bind(name, operand, term, graph) for name, operand in term.loss.operands.items()}
+    spaces = {name: space for name, (_, space) in bound.items()}
     for name, operand in term.loss.operands.items():
-        bind, space = _bind(name, operand, term.operands.get(name), graph)
-        _check_operand(name, operand, space, spaces, term)
-        binds.append(bind)
-        spaces[name] = space
-    return PlannedTerm(term, tuple(binds))
+        _check_operand(name, operand, spaces, term)
+    return PlannedTerm(term, tuple(bind for bind, _ in bound.values()))
 
 
-def _bind(name: str, operand: Operand, expression: Expression | None, graph: Graph) -> tuple[Bind, Space]:
+def _bind(name: str, operand: Operand, term: Term, graph: Graph) -> tuple[Bind, Space]:
+    expression = term.operands.get(name)
     if expression is None:
         if operand.default is None:
             raise ValueError(f"the operand {name!r} is missing: which expression is it?")
@@ -124,21 +122,23 @@ def _bind(name: str, operand: Operand, expression: Expression | None, graph: Gra
     return Bind(name, index, "distribution" in operand.takes), graph.nodes[index].space
 
 
-def _check_operand(name: str, operand: Operand, space: Space, others: Mapping[str, Space], term: Term) -> None:
+def _check_operand(name: str, operand: Operand, spaces: Mapping[str, Space], term: Term) -> None:
+    space, shown = spaces[name], term.operands.get(name, operand.default)
     if operand.kind is not None and space.kind != operand.kind:
-        raise ValueError(f"{name} is to be of kind {operand.kind}, and {term.operands.get(name)} is {space}")
+        raise ValueError(f"{name} is to be of kind {operand.kind}, and {shown} is {space}")
     if operand.vectors and len(space.shape) != 1:
-        raise ValueError(f"{name} is to be vectors, [n, d], and {term.operands.get(name)} is {space}")
-    if operand.like is None:
-        return
-    other = others[operand.like]
-    fits = space.shape == other.shape or None in (*space.shape, *other.shape) if operand.vectors else space.fits(other)
-    if not fits:
-        shown = term.operands.get(name, operand.default)
-        raise ValueError(
-            f"{operand.like} and {name} are to match, and are {other} and {space}: "
-            f"{term.operands.get(operand.like)} against {shown}"
-        )
+        raise ValueError(f"{name} is to be vectors, [n, d], and {shown} is {space}")
+    if operand.like is not None:
+        other = spaces[operand.like]
+        sizes = Space("", space.shape), Space("", other.shape)  # clouds of any kinds can be compared
+        if not (sizes[0].fits(sizes[1]) if operand.vectors else space.fits(other)):
+            raise ValueError(
+                f"{operand.like} and {name} are to match, and are {other} and {space}: "
+                f"{term.operands.get(operand.like)} against {shown}"
+            )
+    if operand.scores is not None and not space.fits(scores_of(spaces[operand.scores])):
+        classes = f"{operand.scores} = {term.operands.get(operand.scores)}"
+        raise ValueError(f"{name} is to hold {scores_of(spaces[operand.scores])}, of {classes}, and {shown} is {space}")
 
 
 def _roots(terms: Iterable[PlannedTerm]) -> list[int]:
@@ -152,7 +152,7 @@ def modes(
     scope: Scope,
     watched: frozenset[int] = frozenset(),
 ) -> tuple[Mode, ...]:
-    """The mode of each node, by ownership alone: what is owned, or watched, below it, and whether gradients reach it."""
+    """The mode of each node: whether something owned, or watched, is below it, and whether gradients reach it."""
     owned = set(owns)
     stops = [node.op == "operator" and scope.operators[node.name].stops for node in nodes]
     live: list[bool] = []

@@ -19,7 +19,7 @@ from .game import Game
 from .graph import Graph, Node
 from .networks import Buffers, call_with, fresh_buffers, normalisers
 from .plan import Mode, ViewPlan
-from .randomness import Part, seed_of
+from .randomness import Part
 
 CALIBRATION_BATCHES = 8
 Key = tuple[Part, ...]
@@ -183,6 +183,5 @@ def _evaluate(
             return call_with(network, buffers, inputs)
 
     with torch.no_grad(), _judged(game, by_batch):
-        torch.manual_seed(seed_of(*key))
         modes: list[Mode] = ["constant"] * len(nodes)
         return Flow(nodes, modes, game.scope, apply, game.device, key).run(leaves)

@@ -64,12 +64,7 @@ class Run:
     @property
     def total_steps(self) -> int:
         """Steps of the whole run, all stages together."""
-        total = 0
-        for stage in self.recipe.stages:
-            per_epoch = max(1, len(self.data) // stage.batch)
-            epochs = stage.keys.epochs or (None if stage.keys.steps else stage.run.epochs)
-            total += stage.keys.steps or (epochs * per_epoch if epochs else stage.run.steps or 0)
-        return min(total, self.recipe.run.stop_after or total)
+        return self.game.total_steps
 
     @property
     def finished(self) -> bool:
