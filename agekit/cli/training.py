@@ -79,6 +79,8 @@ class Listener:
         if game.steps_done:
             facts.append(("resumed", f"from step {game.steps_done:,}"))
         self.console.starts(facts, game.steps_done)
+        for damage in run.damaged:
+            self.console.console.print(f"warning: {damage}; an earlier checkpoint is used")
         for name, reason in list(run.data.dropped.items())[:5]:
             self.console.console.print(f"left out  {name}: {reason}")
 

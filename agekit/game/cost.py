@@ -11,7 +11,7 @@ from torch.utils.flop_counter import FlopCounterMode
 
 from .bound import Recipe
 from .graph import Scope
-from .networks import build
+from .networks import apply_to_shapes, build
 from .plan import Plan, plan_player
 
 
@@ -53,11 +53,8 @@ def _counted(network: nn.Module, scope: Scope, name: str) -> Call:
 
     leaves = [module for module in network.modules() if not any(module.children())]
     handles = [module.register_forward_hook(keep) for module in leaves]
-    inputs = [
-        torch.empty(1, *(size or 1 for size in space.shape), device="meta") for space in scope.networks[name].sees
-    ]
-    with torch.no_grad(), FlopCounterMode(display=False) as counter:
-        network.eval()(*inputs)
+    with FlopCounterMode(display=False) as counter:
+        apply_to_shapes(network, scope.networks[name], 1)
     for handle in handles:
         handle.remove()
     return Call(counter.get_total_flops(), sum(kept))

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 
 import torch
 from torch import Tensor, nn
+from torch.distributions import Distribution
 from torch.func import functional_call
 from torch.nn.modules.batchnorm import _BatchNorm
 
@@ -27,9 +28,9 @@ class Coded(nn.Module):
         self.network = network
         self.reference = reference
 
-    def forward(self, *inputs: Tensor) -> Tensor | torch.distributions.Distribution:
+    def forward(self, *inputs: Tensor) -> Tensor | Distribution:
         codes = self.network(*inputs)
-        if isinstance(codes, torch.distributions.Distribution):
+        if isinstance(codes, Distribution):
             return codes
         return self.reference.project(codes.double() if codes.dtype == torch.float64 else codes.float())
 
@@ -70,7 +71,7 @@ def _built(recipe: Recipe, spec: NetworkSpec, signature: Signature) -> nn.Module
     if unknown:
         raise ValueError(f"the size of {unknown[0]} is not known before the data is prepared")
     with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(seed_of(recipe.run.seed, "weights", spec.name))
+        torch.default_generator.manual_seed(seed_of(recipe.run.seed, "weights", spec.name))
         module = spec.component.build(signature.sees, signature.makes)
     if spec.makes == CODE and recipe.reference:
         module = Coded(module, recipe.reference)
@@ -80,13 +81,28 @@ def _built(recipe: Recipe, spec: NetworkSpec, signature: Signature) -> nn.Module
 
 def _try(module: nn.Module, signature: Signature) -> None:
     """Pass shapes, without numbers, through a copy: a network must make what it promises."""
-    trial = copy.deepcopy(module).to("meta").eval()
-    inputs = [torch.empty(2, *(size or 1 for size in space.shape), device="meta") for space in signature.sees]
-    with torch.no_grad():
-        made = trial(*inputs)
-    wanted = (2, *signature.makes.shape)
-    if isinstance(made, Tensor) and tuple(made.shape) != wanted:
-        raise ValueError(f"makes {list(made.shape)} of a batch of 2, where {signature.makes} asks for {list(wanted)}")
+    try:
+        made = apply_to_shapes(copy.deepcopy(module).to("meta"), signature, 2)
+    except RuntimeError as error:
+        seen = ", ".join(map(str, signature.sees))
+        raise ValueError(f"cannot be applied to {seen}: {error}") from error
+    shape = list(made.batch_shape + made.event_shape if isinstance(made, Distribution) else made.shape)
+    wanted = [2, *signature.makes.shape]
+    if shape != wanted:
+        raise ValueError(f"makes {shape} of a batch of 2, where {signature.makes} asks for {wanted}")
+
+
+@torch.no_grad()
+def apply_to_shapes(network: nn.Module, signature: Signature, count: int) -> Tensor | Distribution:
+    """Pass `count` samples that have shapes and no numbers through a network on the meta device."""
+    inputs = [torch.empty(count, *(size or 1 for size in space.shape), device="meta") for space in signature.sees]
+    checked = Distribution._validate_args
+    Distribution.set_default_validate_args(False)  # it would look at the numbers
+    try:
+        made: Tensor | Distribution = network.eval()(*inputs)
+    finally:
+        Distribution.set_default_validate_args(checked)
+    return made
 
 
 def normalisers(network: nn.Module) -> list[_BatchNorm]:

@@ -60,7 +60,7 @@ class Gallery:
         """
         plan = self.game.views[name]
         statistics = self._statistics(plan)
-        count = len(next(iter(given.values()))) if given else count or plan.view.count
+        count = _count(self.game, plan, count, given or {})
         key = self.game.recipe.run.seed if seed is None else seed
         leaves = {**_fields(self.game, plan, count, key, given or {}), **_draws(self.game, plan, count, key)}
         by_batch = plan.view.statistics == "batch"
@@ -70,18 +70,28 @@ class Gallery:
     def _statistics(self, plan: ViewPlan) -> Mapping[str, Buffers]:
         if plan.view.statistics != "recalibrated":
             return {}
-        if self.taken_at < 0:
-            self.recalibrate()
+        self.recalibrate()
         return self.statistics
 
 
+def _count(game: Game, plan: ViewPlan, wanted: int | None, given: Mapping[str, Tensor]) -> int:
+    """As many as are given; else as are wanted, and no more than there are where data is shown."""
+    if given:
+        return len(next(iter(given.values())))
+    count = wanted or plan.view.count
+    return min(count, game.data().length) if _field_names(plan) else count
+
+
+def _field_names(plan: ViewPlan) -> list[str]:
+    return [node.name for node in plan.nodes if node.op == "field"]
+
+
 def _fields(game: Game, plan: ViewPlan, count: int, seed: int, given: Mapping[str, Tensor]) -> dict[str, Tensor]:
-    names = [node.name for node in plan.nodes if node.op == "field"]
-    missing = [name for name in names if name not in given]
+    missing = [name for name in _field_names(plan) if name not in given]
     if not missing:
         return dict(given)
     data = game.data()
-    chosen = indices(data.length, min(count, data.length), seed=seed, stream="view", step=0)
+    chosen = indices(data.length, count, seed=seed, stream="view", step=0)
     return {**data.take(chosen, missing), **given}
 
 
@@ -113,13 +123,14 @@ def calibrate(game: Game, plans: Sequence[ViewPlan]) -> dict[str, Buffers]:
     for plan in plans:
         for expression in view_expressions(plan.view).values():
             graph.add(expression)
-    calls = [n for n in graph.nodes if n.op == "network" and normalisers(game.networks[n.name])]
+    layers = _layers(game)
+    calls = [n for n in graph.nodes if n.op == "network" and n.name in layers]
     taken = {node.text: fresh_buffers(game.networks[node.name]) for node in calls}
     if not taken:
         return {}
     fields, draws = ([node.name for node in graph.nodes if node.op == op] for op in ("field", "draw"))
     seed = game.recipe.run.seed
-    with _cumulative(_layers(game)):
+    with _cumulative([layer for inside in layers.values() for layer in inside]):
         for step in range(CALIBRATION_BATCHES):
             key: Key = (seed, "calibrate", step)
             leaves = {name: game.draw(game.stage.batch, *key, name) for name in draws}
@@ -131,8 +142,17 @@ def calibrate(game: Game, plans: Sequence[ViewPlan]) -> dict[str, Buffers]:
     return taken
 
 
-def _layers(game: Game) -> list[_BatchNorm]:
-    return [layer for network in game.networks.values() for layer in normalisers(network)]
+def _layers(game: Game) -> dict[str, list[_BatchNorm]]:
+    """The batch-norm layers, by network, of those that go by the batch in training.
+
+    A running average is as its original; a network that is frozen with its statistics keeps to these in views as well.
+    """
+    found: dict[str, list[_BatchNorm]] = {}
+    for name, network in game.networks.items():
+        original = game.networks[game.stage.networks[name].keys.average_of or name]
+        if any(layer.training for layer in normalisers(original)):
+            found[name] = normalisers(network)
+    return found
 
 
 @contextmanager
@@ -152,11 +172,12 @@ def _cumulative(layers: list[_BatchNorm]) -> Iterator[None]:
 def _judged(game: Game, by_batch: bool) -> Iterator[None]:
     """Meanwhile, networks are in evaluation mode; batch-norm normalises by the batch only where that is asked for."""
     before = {module: module.training for network in game.networks.values() for module in network.modules()}
+    by_the_batch = [layer for inside in _layers(game).values() for layer in inside] if by_batch else []
     try:
         for network in game.networks.values():
             network.eval()
-        for layer in _layers(game):
-            layer.training = by_batch
+        for layer in by_the_batch:
+            layer.train()
         yield
     finally:
         for module, training in before.items():

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 import warnings
 from pathlib import Path
 from typing import Any
@@ -10,40 +11,53 @@ import numpy as np
 
 with warnings.catch_warnings():
     warnings.simplefilter("ignore")  # tensorboard's own use of what numpy and protobuf deprecate
-    from torch.utils.tensorboard import SummaryWriter
-    from torch.utils.tensorboard.summary import hparams
+    from tensorboard.compat.proto.event_pb2 import Event, SessionLog  # type: ignore[import-untyped]
+    from tensorboard.summary.writer.record_writer import RecordWriter  # type: ignore[import-untyped]
+    from torch.utils.tensorboard import summary
 
 
 class Board:
-    """The event files of a run. A resumed run says from which step on the old events no longer count."""
+    """The event files of a run. A resumed run says from which step on the old events no longer count.
+
+    Events are written where they arise: torch's own writer has a thread that prints a traceback when the disk is full.
+    Raises `OSError` where the file cannot be written.
+    """
 
     def __init__(self, folder: Path, from_step: int) -> None:
-        self._writer = SummaryWriter(str(folder), purge_step=from_step or None)
+        path = folder / f"events.out.tfevents.{int(time.time()):010}.{from_step:09}"
+        self._stream = path.open("ab", buffering=0)  # with nothing held back, closing cannot fail
+        self._records = RecordWriter(self._stream)
+        self._write(file_version="brain.Event:2")
+        self._write(step=from_step + 1, session_log=SessionLog(status=SessionLog.START))
+
+    def _write(self, **event: Any) -> None:
+        self._records.write(Event(wall_time=time.time(), **event).SerializeToString())
 
     def scalars(self, values: dict[str, float], step: int) -> None:
         """Curves, by tag."""
         for tag, value in values.items():
-            self._writer.add_scalar(tag, value, step)
+            self._write(step=step, summary=summary.scalar(tag, value))  # type: ignore[no-untyped-call]
 
     def picture(self, tag: str, picture: np.ndarray, step: int) -> None:
         """A picture, uint8 [3, H, W]."""
-        self._writer.add_image(tag, picture, step)
+        self._write(step=step, summary=summary.image(tag, picture, dataformats="CHW"))  # type: ignore[no-untyped-call]
 
     def histogram(self, tag: str, values: np.ndarray, step: int) -> None:
         """A histogram of all values."""
-        self._writer.add_histogram(tag, values, step)
+        self._write(step=step, summary=summary.histogram(tag, values, bins=64))  # type: ignore[no-untyped-call]
 
     def text(self, tag: str, text: str) -> None:
         """A text, shown as it is."""
         indented = "\n".join(f"    {line}" for line in text.splitlines())
-        self._writer.add_text(tag, indented, 0)
+        self._write(summary=summary.text(tag, indented))  # type: ignore[no-untyped-call]
 
     def hparams(self, parameters: dict[str, Any], metrics: dict[str, float]) -> None:
         """The recipe's values, with the metrics that the run ended with."""
-        writer: Any = self._writer._get_file_writer()  # type: ignore[no-untyped-call]
-        for summary in hparams(parameters, metrics):  # type: ignore[no-untyped-call]
-            writer.add_summary(summary)
+        for part in summary.hparams(parameters, metrics):  # type: ignore[no-untyped-call]
+            self._write(summary=part)
+        for tag, value in metrics.items():
+            self._write(summary=summary.scalar(tag, value))  # type: ignore[no-untyped-call]
 
     def close(self) -> None:
-        """Write what is left."""
-        self._writer.close()
+        """Let go of the file."""
+        self._stream.close()

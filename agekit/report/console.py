@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import time
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 
-from rich.console import Console
-from rich.markup import escape
+from rich.console import Console, Group
+from rich.live import Live
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn
+from rich.table import Table
+from rich.text import Text
 
 WIDTH = 11
 
@@ -18,20 +20,14 @@ def make_console(*, stderr: bool = False) -> Console:
     return Console(stderr=stderr, highlight=False, markup=False, emoji=False, soft_wrap=True)
 
 
-class Told(Protocol):
-    """What the console asks of a run."""
-
-    @property
-    def total_steps(self) -> int: ...
-
-
 class RunConsole:
     """Tells a person how a run goes."""
 
     def __init__(self, console: Console) -> None:
         self.console = console
         self.live = console.is_terminal
-        self._progress: Progress | None = None
+        self._live: Live | None = None
+        self._bar = Progress()
         self._task = TaskID(0)
         self._header: list[str] = []
         self._began = time.monotonic()
@@ -45,7 +41,7 @@ class RunConsole:
             return
         self._show("preparing data", done, total)
         if done == total:
-            self.stop()
+            self.stop(keep=False)
 
     def starts(self, facts: list[tuple[str, str]], step: int) -> None:
         """Say what is about to run, once."""
@@ -67,9 +63,9 @@ class RunConsole:
         """Show the terms: under the bar on a terminal, as a row elsewhere."""
         terms = {f"{player}.{name}": v for player, values in line["terms"].items() for name, v in values.items()}
         rate = line["clock"]["images_per_second"]
-        if self.live and self._progress:
-            shown = "  ".join(f"{name} {value:.3g}" for name, value in terms.items())
-            self._progress.update(self._task, terms=escape(shown), rate=f"{rate:,.0f} images/s")
+        if self._live:
+            self._bar.update(self._task, rate=f"{rate:,.0f} images/s")
+            self._live.update(Group(self._bar, by_player(line["terms"])))
             return
         if list(terms) != self._header:
             self._header = list(terms)
@@ -85,28 +81,29 @@ class RunConsole:
         return clock((time.monotonic() - self._began) / done * (total - step)) if done > 0 else "-"
 
     def _show(self, what: str, done: int, total: int) -> None:
-        if self._progress is None:
-            self._progress = Progress(
-                TextColumn("{task.description}"),
-                BarColumn(),
-                MofNCompleteColumn(),
-                TextColumn("{task.fields[rate]}"),
-                TextColumn("{task.fields[left]}"),
-                TextColumn("\n{task.fields[terms]}"),
-                console=self.console,
-                refresh_per_second=4,
-                transient=True,
-            )
-            self._task = self._progress.add_task(what, total=total, rate="", left="", terms="")
-            self._progress.start()
-        left = self._left(done, total) if what == "training" else ""
-        self._progress.update(self._task, completed=done, total=total, left=f"{left} left" if left else "")
+        if self._live is None:
+            fields = TextColumn("{task.fields[rate]}"), TextColumn("{task.fields[left]}")
+            self._bar = Progress(TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), *fields)
+            self._task = self._bar.add_task(what, total=total, rate="", left="")
+            self._live = Live(self._bar, console=self.console, refresh_per_second=4)
+            self._live.start()
+        left = f"{self._left(done, total)} left" if what == "training" and done < total else ""
+        self._bar.update(self._task, completed=done, total=total, left=left)
 
-    def stop(self) -> None:
-        """Take the live line away."""
-        if self._progress:
-            self._progress.stop()
-            self._progress = None
+    def stop(self, *, keep: bool = True) -> None:
+        """Leave the live lines as they stand, or take them away."""
+        if self._live:
+            self._live.transient = not keep
+            self._live.stop()
+            self._live = None
+
+
+def by_player(terms: dict[str, dict[str, float]]) -> Table:
+    """The terms as lines, one a player, in columns."""
+    table = Table.grid(padding=(0, 2))
+    for player, values in terms.items():
+        table.add_row(player, *(Text.assemble((name, "dim"), f" {value:.4g}") for name, value in values.items()))
+    return table
 
 
 def clock(seconds: float) -> str:

@@ -3,18 +3,19 @@
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 
 class MetricsFile:
-    """Lines are appended and flushed; `bytes` is the length so far, so that a resumed run can cut what came after."""
+    """Lines are appended at once; `bytes` is the length so far, so that a resumed run can cut what came after."""
 
     def __init__(self, path: Path, kept_bytes: int = 0) -> None:
-        self._stream = path.open("ab")
-        self._stream.truncate(kept_bytes)
-        self._stream.seek(0, 2)
+        self._stream = path.open("ab", buffering=0)  # with nothing held back, closing cannot fail
+        self._stream.truncate(min(kept_bytes, self._stream.seek(0, os.SEEK_END)))
+        self._stream.seek(0, os.SEEK_END)
 
     @property
     def bytes(self) -> int:
@@ -23,10 +24,9 @@ class MetricsFile:
     def write(self, line: dict[str, Any]) -> None:
         """Append one line."""
         self._stream.write(json.dumps(line, ensure_ascii=False, allow_nan=False).encode() + b"\n")
-        self._stream.flush()
 
     def close(self) -> None:
-        """Write what is left."""
+        """Let go of the file."""
         self._stream.close()
 
 

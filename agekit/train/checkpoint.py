@@ -17,12 +17,13 @@ from torch import Tensor
 
 from ..errors import RunError
 from ..files import sync, write_json
-from ..game.game import Game
+from ..game.game import Game, Seat
 from ..game.views import Gallery
 
 FORMAT = 1
 STATE = "state.json"
 PARTS = ("weights", "optimizers", "statistics")
+KEYS = {"step", "stage", "stage_step", "optimizers", "sha256"}
 
 
 @dataclass(frozen=True)
@@ -37,8 +38,11 @@ class Checkpoint:
             state: dict[str, Any] = json.loads((self.path / STATE).read_text(encoding="utf-8"))
         except (OSError, ValueError) as error:
             raise RunError(f"{self.path / STATE} cannot be read: {error}") from error
-        if state.get("format") != FORMAT:
-            raise RunError(f"{self.path} has format {state.get('format')!r}, and this agekit reads format {FORMAT}")
+        found = state.get("format") if isinstance(state, dict) else None
+        if found != FORMAT:
+            raise RunError(f"{self.path} has format {found!r}, and this agekit reads format {FORMAT}")
+        if missing := sorted(KEYS - state.keys()):
+            raise RunError(f"{self.path / STATE} is damaged: it has no {missing[0]}")
         return state
 
     def part(self, name: str, hashes: dict[str, str]) -> dict[str, Tensor]:
@@ -58,38 +62,44 @@ def checkpoints(folder: Path) -> list[Checkpoint]:
 
 
 def save(folder: Path, game: Game, gallery: Gallery, extra: dict[str, Any], keep: int) -> Checkpoint:
-    """Write a checkpoint and remove all but the latest `keep`. Raises `RunError` where the disk does not take it."""
+    """Write a checkpoint and remove all but the latest `keep`.
+
+    Those of later steps go as well: they were damaged, and the run was taken up before them. Raises `RunError` where
+    the disk does not take it.
+    """
     final = folder / f"step-{game.steps_done:09d}"
     temporary = folder / f".{final.name}.tmp"
     try:
         shutil.rmtree(temporary, ignore_errors=True)
         temporary.mkdir()
-        tensors, counts = _optimizer_tensors(game)
-        parts = {
-            "weights": dict(game.named_tensors()),
-            "optimizers": tensors,
-            "statistics": _statistic_tensors(gallery),
-        }
-        hashes = {}
-        for name, part in parts.items():
-            file = temporary / f"{name}.safetensors"
-            save_file({key: value.detach().cpu().contiguous().clone() for key, value in part.items()}, file)
-            sync(file)
-            hashes[file.name] = _hash(file)
-        counters = {"step": game.steps_done, "stage": game.position, "stage_step": game.stage_step}
-        write_json(temporary / STATE, {"format": FORMAT, **counters, **extra, "optimizers": counts, "sha256": hashes})
+        _write(temporary, game, gallery, extra)
         if final.exists():
             shutil.rmtree(final)
         os.replace(temporary, final)
         sync(folder)
-    except OSError as error:
+        there = checkpoints(folder)
+        position = there.index(Checkpoint(final))
+        for gone in (*there[: max(0, position + 1 - keep)], *there[position + 1 :]):
+            shutil.rmtree(gone.path)
+    except (OSError, SafetensorError) as error:
         shutil.rmtree(temporary, ignore_errors=True)
-        raise RunError(
-            f"the checkpoint of step {game.steps_done} cannot be written to {folder}: {error.strerror}"
-        ) from error
-    for old in checkpoints(folder)[:-keep]:
-        shutil.rmtree(old.path)
+        reason = (error.strerror if isinstance(error, OSError) else None) or error
+        raise RunError(f"the checkpoint of step {game.steps_done} cannot be written to {folder}: {reason}") from error
     return Checkpoint(final)
+
+
+def _write(folder: Path, game: Game, gallery: Gallery, extra: dict[str, Any]) -> None:
+    """Write the files of a checkpoint: the tensors, and the state with their hashes."""
+    tensors, plain = _optimizer_tensors(game)
+    parts = {"weights": dict(game.named_tensors()), "optimizers": tensors, "statistics": _statistic_tensors(gallery)}
+    hashes = {}
+    for name, part in parts.items():
+        file = folder / f"{name}.safetensors"
+        save_file({key: value.detach().cpu().contiguous().clone() for key, value in part.items()}, file)
+        sync(file)
+        hashes[file.name] = _hash(file)
+    counters = {"step": game.steps_done, "stage": game.position, "stage_step": game.stage_step}
+    write_json(folder / STATE, {"format": FORMAT, **counters, **extra, "optimizers": plain, "sha256": hashes})
 
 
 def restore(checkpoint: Checkpoint, game: Game, gallery: Gallery) -> dict[str, Any]:
@@ -102,7 +112,7 @@ def restore(checkpoint: Checkpoint, game: Game, gallery: Gallery) -> dict[str, A
     game.enter(state["stage"])
     load_weights(game, weights, str(checkpoint.path))
     for seat in game.seats:
-        _load_optimizer(seat.optimizer, seat.player.name, optimizers, state["optimizers"])
+        _load_optimizer(seat, optimizers, state["optimizers"])
     game.steps_done, game.stage_step = state["step"], state["stage_step"]
     _load_statistics(gallery, statistics, state["step"])
     return state
@@ -142,15 +152,19 @@ def _optimizer_tensors(game: Game) -> tuple[dict[str, Tensor], dict[str, Any]]:
     return tensors, plain
 
 
-def _load_optimizer(
-    optimizer: torch.optim.Optimizer, player: str, tensors: dict[str, Tensor], plain: dict[str, Any]
-) -> None:
+def _load_optimizer(seat: Seat, tensors: dict[str, Tensor], plain: dict[str, Any]) -> None:
     state: dict[int, dict[str, Any]] = {}
     for key, value in {**tensors, **plain}.items():
-        owner, parameter, name = key.rsplit(".", 2)
-        if owner == player:
-            state.setdefault(int(parameter), {})[name] = value
-    optimizer.load_state_dict({"state": state, "param_groups": optimizer.state_dict()["param_groups"]})
+        owner, number, name = key.rsplit(".", 2)
+        if owner == seat.player.name:
+            laid = isinstance(value, Tensor) and value.ndim > 0
+            state.setdefault(int(number), {})[name] = _laid_like(seat.parameters[int(number)], value) if laid else value
+    seat.optimizer.load_state_dict({"state": state, "param_groups": seat.optimizer.state_dict()["param_groups"]})
+
+
+def _laid_like(parameter: Tensor, value: Tensor) -> Tensor:
+    """A copy laid out in memory as the parameter is: fused optimizers go by memory, whatever the strides say."""
+    return torch.empty_like(parameter, requires_grad=False).copy_(value)
 
 
 def _statistic_tensors(gallery: Gallery) -> dict[str, Tensor]:

@@ -56,6 +56,8 @@ class Run:
     data: Prepared
     game: Game
     watch: Watch
+    damaged: tuple[str, ...] = ()
+    """What was wrong with the checkpoints that were passed over."""
 
     @property
     def gallery(self) -> Gallery:
@@ -84,10 +86,7 @@ def start(
         "plan.txt": describe_plan(recipe, game.scope, cost(recipe, game.scope)),
     }
     folder = create(runs, name, recipe.name, files, provenance(recipe, data, loaded, device))
-    run = _opened(folder, recipe, data, game, {})
-    run.watch.board.text("recipe", files["recipe.toml"])
-    run.watch.board.text("plan", files["plan.txt"])
-    return run
+    return _opened(folder, recipe, data, game, {})
 
 
 def resume(recipe: Recipe, folder: RunFolder, listener: Listener, cache: Path | None = None) -> Run:
@@ -131,13 +130,13 @@ def restore_last(folder: RunFolder, game: Game, gallery: Gallery) -> dict[str, A
 def _opened(
     folder: RunFolder, recipe: Recipe, data: Prepared, game: Game, state: dict[str, Any], gallery: Gallery | None = None
 ) -> Run:
-    try:
+    with _writing(folder):
         metrics = MetricsFile(folder.metrics, state.get("metrics_bytes", 0))
-    except OSError as error:
-        raise RunError(f"{folder.metrics} cannot be written: {error.strerror}") from error
-    board = Board(folder.events, state.get("step", 0))
+        board = Board(folder.events, game.steps_done)
+        for name, file in (("recipe", folder.recipe), ("plan", folder.plan)):
+            board.text(name, file.read_text(encoding="utf-8"))
     watch = Watch(folder, game, gallery or Gallery(game), board, metrics, state.get("elapsed_seconds", 0.0))
-    return Run(folder, recipe, data, game, watch)
+    return Run(folder, recipe, data, game, watch, tuple(state.get("damaged", ())))
 
 
 def play(run: Run, listener: Listener) -> bool:
@@ -148,33 +147,43 @@ def play(run: Run, listener: Listener) -> bool:
     """
     game, watch = run.game, run.watch
     listener.begins(run)
+    watch.begin()
+    stopping = False
     try:
-        with stop_signals() as stopped:
-            while not run.finished and not stopped():
+        with _writing(run.folder), stop_signals() as stopped:
+            while not run.finished and not stopping:
                 # ---- one step; a stage that is over hands on to the next
                 if game.stage_step == game.stage_steps:
                     game.enter(game.position + 1)
                 report = game.step()
                 listener.stepped(run)
                 # ---- what is due; a checkpoint also when asked to stop, so that nothing is lost
-                due = _due(run)
+                due, stopping = _due(run), stopped()
+                if stopping or due.log or due.pictures or due.checkpoint:
+                    watch.check(report)
                 if due.log or due.checkpoint:
                     listener.logged(run, watch.log(report))
                 if due.pictures:
                     watch.look()
-                if due.checkpoint or stopped():
+                if stopping or due.checkpoint:
                     checkpoint(run)
-        if run.finished:
-            watch.board.hparams(*summary(run))
-    except OSError as error:
-        raise RunError(
-            f"{run.folder.path} cannot be written: {error.strerror or error}; the last checkpoint stands"
-        ) from error
+            if run.finished:
+                watch.board.hparams(*summary(run))
     finally:
         watch.board.close()
         watch.metrics.close()
     listener.ends(run, interrupted=not run.finished)
     return run.finished
+
+
+@contextmanager
+def _writing(folder: RunFolder) -> Iterator[None]:
+    """Meanwhile, what the disk refuses is a `RunError`."""
+    try:
+        yield
+    except OSError as error:
+        place = error.filename or folder.path
+        raise RunError(f"{place} cannot be written: {error.strerror or error}; the last checkpoint stands") from error
 
 
 @dataclass(frozen=True)

@@ -11,12 +11,16 @@ from torch import Tensor
 
 from ..errors import RunError
 from ..game.game import Game
+from ..game.networks import follow
 from .checkpoint import PARTS, checkpoints, mismatch
 from .folder import open_run
 
 
 def load_sources(game: Game) -> None:
-    """Fill every network that has a `from`. Raises `RunError` where it is not there or does not fit."""
+    """Fill every network that has a `from`; running averages begin there too.
+
+    Raises `RunError` where it is not there or does not fit.
+    """
     for name, spec in game.recipe.networks.items():
         if spec.keys.source is None:
             continue
@@ -27,6 +31,9 @@ def load_sources(game: Game) -> None:
         with torch.no_grad():
             for key, tensor in own.items():
                 tensor.copy_(tensors[key])
+    for name, spec in game.recipe.networks.items():
+        if spec.keys.average_of is not None:
+            follow(game.networks[name], game.networks[spec.keys.average_of], decay=0)
 
 
 def _tensors(source: Path, name: str) -> dict[str, Tensor]:

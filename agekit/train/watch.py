@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 import time
 from dataclasses import dataclass, field
 from typing import Any
@@ -32,7 +31,12 @@ class Watch:
     metrics: MetricsFile
     spent_seconds: float = 0.0
     _since: float = field(default_factory=time.monotonic)
-    _last: tuple[float, int] | None = None
+    _last: tuple[float, int] = (0.0, 0)
+
+    def begin(self) -> None:
+        """Play begins here: the clock starts."""
+        self._since = time.monotonic()
+        self._last = self._since, self.game.steps_done
 
     @property
     def elapsed_seconds(self) -> float:
@@ -40,7 +44,7 @@ class Watch:
         return self.spent_seconds + time.monotonic() - self._since
 
     def log(self, step: Step) -> dict[str, Any]:
-        """Write one line of metrics, and the curves. Raises `RunError` where a term is not finite any more."""
+        """Write one line of metrics, and the curves."""
         line: dict[str, Any] = {
             "step": self.game.steps_done,
             "stage": self.game.stage.keys.name,
@@ -49,29 +53,28 @@ class Watch:
             "weights": step.weights,
             "learning_rates": step.rates,
         }
-        self.check(line["terms"])
         line["clock"] = {"elapsed_seconds": round(self.elapsed_seconds, 3), "images_per_second": self._rate()}
         self.metrics.write(line)
         self.board.scalars(curves(line), self.game.steps_done)
         return line
 
-    def check(self, terms: dict[str, dict[str, float]]) -> None:
-        """Refuse to go on with numbers that are none."""
-        for player, values in terms.items():
-            for name, value in values.items():
-                if not math.isfinite(value):
-                    raise RunError(
-                        f"{self.folder.path}: step {self.game.steps_done}: players.{player}.terms.{name} is {value}; "
-                        "a smaller learning rate or weight usually helps; the last checkpoint stands"
-                    )
+    def check(self, step: Step) -> None:
+        """Refuse to go on, or to write down, numbers that are none. Raises `RunError`, which names the first."""
+        terms = ((f"players.{p}.terms.{n}", value) for p, values in step.terms.items() for n, value in values.items())
+        tensors = ((f"the tensor {name}", tensor) for name, tensor in self.game.named_tensors())
+        for name, value in (*terms, *tensors):
+            if not value.isfinite().all():
+                shown = f"{value.item()}" if value.ndim == 0 else "not finite"
+                raise RunError(
+                    f"{self.folder.path}: step {self.game.steps_done}: {name} is {shown}; a smaller learning rate or "
+                    "weight usually helps; nothing of this step was written"
+                )
 
     def _rate(self) -> float:
         """Samples a second of wall-clock time since the last line."""
         now, before = (time.monotonic(), self.game.steps_done), self._last
         self._last = now
-        if before is None or now[0] <= before[0]:
-            return 0.0
-        return round((now[1] - before[1]) * self.game.stage.batch / (now[0] - before[0]), 1)
+        return round((now[1] - before[1]) * self.game.stage.batch / max(now[0] - before[0], 1e-9), 1)
 
     def look(self) -> None:
         """Show every view: images as grids, in a file and in TensorBoard; vectors by their statistics."""

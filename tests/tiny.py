@@ -1,0 +1,97 @@
+"""A game so small that a step takes milliseconds, on data that is made up in memory."""
+
+from __future__ import annotations
+
+from types import SimpleNamespace
+
+import numpy as np
+import torch
+
+from agekit import plugins
+from agekit.game.bound import Recipe
+from agekit.game.check import bind
+from agekit.game.game import Game
+from agekit.hooks import hookimpl
+from agekit.recipe.compose import overlay, setting
+from agekit.recipe.source import parse
+
+TINY = """
+[data]
+dataset = "toyfaces"
+size    = 16
+count   = 40
+batch   = 8
+
+[latent]
+reference = "sphere"
+dim       = 6
+
+[networks]
+g = { generator = "dcgan", width = 2 }
+e = { encoder = "dcgan", width = 3 }
+
+[players.encoder]
+owns = ["e"]
+[players.encoder.terms]
+real        = { divergence = "kl_sphere", of = "e(x)" }
+fake        = { divergence = "kl_sphere", of = "e(g(z))", weight = -1 }
+reconstruct = { reciprocity = "l1", of = "g(e(x))", to = "x", weight = 5 }
+
+[players.generator]
+owns    = ["g"]
+updates = 2
+[players.generator.terms]
+fake    = { divergence = "kl_sphere", of = "e(g(z))" }
+recover = { reciprocity = "cosine", of = "e(g(z))", to = "z", weight = 4 }
+
+[views]
+samples         = { of = "g(z)", count = 8 }
+reconstructions = { of = "g(e(x))", beside = "x", count = 8 }
+codes           = { of = "e(x)", count = 16 }
+
+[run]
+steps            = 12
+log_every        = 3
+pictures_every   = 6
+checkpoint_every = 4
+"""
+
+
+def recipe_of(*settings: str, text: str = TINY, components: dict[str, tuple[str, type]] | None = None) -> Recipe:
+    """The tiny recipe, or another, with `--set` settings; `components` are registered first: name to (shelf, class)."""
+    loaded = plugins.load()
+    if components:
+
+        @hookimpl
+        def agekit_register(registries):
+            for name, (shelf, component) in components.items():
+                registries.shelves[shelf].add(name, component)
+
+        plugins.add(loaded, SimpleNamespace(agekit_register=agekit_register), "tiny")
+    document = parse(text, "tiny.toml")
+    for one in settings:
+        document = overlay(document, setting(one, document), [])
+    return bind(document, loaded.registries, "tiny")
+
+
+def game_of(*settings: str, text: str = TINY, components: dict[str, tuple[str, type]] | None = None) -> Game:
+    """The game of `recipe_of`, on random data."""
+    recipe = recipe_of(*settings, text=text, components=components)
+    fields = recipe.dataset.fields()
+    noise = np.random.default_rng(0)
+    arrays = {}
+    for name, field in fields.items():
+        shape = (40, *(size or 1 for size in field.shape))
+        whole = noise.integers(0, len(field.classes) or 256, shape).astype(np.uint8)
+        arrays[name] = noise.random(shape, np.float32) if field.values == "vector" else whole
+    return Game(recipe, arrays, fields, torch.device("cpu"))
+
+
+def weights_of(game: Game) -> dict[str, torch.Tensor]:
+    """A copy of every weight and buffer."""
+    return {name: tensor.clone() for name, tensor in game.named_tensors()}
+
+
+def equal(a: dict[str, torch.Tensor], b: dict[str, torch.Tensor]) -> bool:
+    """Whether two sets of tensors have the same names and bits."""
+    return a.keys() == b.keys() and all(torch.equal(a[name], b[name]) for name in a)
