@@ -76,7 +76,11 @@ def nearest(name: str, known: Iterable[str]) -> str:
     'known: kl_sphere, mmd'
     """
     names = sorted(known)
-    close = difflib.get_close_matches(name, names, n=1)
-    if close:
-        return f"did you mean {close[0]}?"
+    if close := similar(name, names):
+        return f"did you mean {close}?"
     return "known: " + ", ".join(names) if names else "there is none"
+
+
+def similar(name: str, known: Iterable[str]) -> str | None:
+    """The known name that resembles this one most, where any does."""
+    return next(iter(difflib.get_close_matches(name, sorted(known), n=1)), None)

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 
-from .contracts import SHELVES, Component, Loss, Shelf
+from .contracts import SHELVES, Component, Loss, Operator, Shelf
 from .errors import AgekitError, PluginError, nearest
 
 NAME = re.compile(r"[a-z][a-z0-9_]*\Z")
@@ -53,6 +53,9 @@ class Registry:
             missing = ", ".join(sorted(component.__abstractmethods__))
             raise PluginError(f"{shown}: {component.__name__} does not define {missing}")
         operands = frozenset(component.operands) if issubclass(component, Loss) else frozenset()
+        needed = [option for option, entry in component.model_fields.items() if entry.is_required()]
+        if issubclass(component, Operator) and needed:
+            raise PluginError(f"{shown}: the option {needed[0]!r} has no default, and expressions have no place for it")
         if taken := sorted((RESERVED | operands) & component.model_fields.keys()):
             raise PluginError(f"{shown}: the option {taken[0]!r} has a name that recipes give another meaning")
         self.entries[name] = Entry(name, component, owner)

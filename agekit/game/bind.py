@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from typing import Any, TypeVar
 
 from pydantic import BaseModel, ValidationError
 
 from ..contracts import SHELVES, Component, Dataset, Loss, Network, Optimizer, Reference
-from ..errors import AgekitError, Problem, nearest
+from ..errors import AgekitError, Problem, nearest, similar
 from ..recipe.compose import COMPONENT_KEYS
 from ..recipe.language import Expression, parse_expression
 from ..recipe.source import Document, Key, dotted
@@ -17,6 +17,9 @@ from ..recipe.tables import DataKeys, NetworkKeys, PlayerKeys, Table, TermKeys, 
 from ..registry import Registries
 from .bound import NetworkSpec, Player, Term
 from .messages import complaints, shown
+
+AVERAGE = frozenset({"average_of", "decay", "statistics", "buffers"})
+"""The keys of a running average, which is otherwise as its original."""
 
 T = TypeVar("T", bound=Table)
 C = TypeVar("C", bound=Component)
@@ -45,12 +48,16 @@ class Binder:
         """Note a problem."""
         self.problems.append(Problem(dotted(key), message, self.document.origin(key)))
 
-    def table(self, value: Any, key: Key) -> dict[str, Any]:
-        """The value where it is a table; an empty one, and a problem, where it is not."""
-        if isinstance(value, dict):
-            return value
-        self.wrong(key, f"found {shown(value)}, where a table fits")
-        return {}
+    def table(self, name: str) -> dict[str, Any]:
+        """One of the recipe's tables: an empty one where it has none, or, with a problem noted, where it is none."""
+        value = self.document.tree.get(name, {})
+        return value if self.is_table(value, (name,)) else {}
+
+    def is_table(self, value: Any, key: Key) -> bool:
+        """Whether a value is a table; a problem is noted where it is not."""
+        if not isinstance(value, dict):
+            self.wrong(key, f"found {shown(value)}, where a table fits")
+        return isinstance(value, dict)
 
     def keys(self, model: type[T], table: Mapping[str, Any], key: Key) -> T | None:
         """The engine's own keys of a table."""
@@ -77,8 +84,7 @@ class Binder:
         choices = keys_of(contract)
         named = [name for name in COMPONENT_KEYS if name in table]
         if len(named) != 1 or named[0] not in choices:
-            found = f"found {' and '.join(named)}, where" if named else "names no component:"
-            self.wrong(key, f"{found} one of {', '.join(f'{name} = …' for name in choices)} fits")
+            self.wrong(key, _which(named, choices, table.keys() - known))
             return None
         name = table[named[0]]
         try:
@@ -107,8 +113,8 @@ class Binder:
         try:
             return model.model_validate(frozen(dict(table)))
         except ValidationError as error:
-            for name, message in complaints(error, model, known):
-                self.wrong((*key, name) if name else key, message)
+            for inner, message in complaints(error, model, known):
+                self.wrong((*key, *inner), message)
             unknown = {entry["loc"][0] for entry in error.errors() if entry["type"] == "extra_forbidden"}
             if unknown and len(unknown) == error.error_count():
                 return model.model_validate(frozen({k: v for k, v in table.items() if k not in unknown}))
@@ -127,46 +133,55 @@ class Binder:
 
     def data(self) -> tuple[DataKeys | None, tuple[str, Dataset] | None]:
         """The `[data]` table."""
-        table = self.table(self.document.tree.get("data", {}), ("data",))
+        table = self.document.tree.get("data", {})
+        if not self.is_table(table, ("data",)):
+            return None, None
         own, rest = self.split(DataKeys, table, ("data",))
         return own, self.component(Dataset, rest, ("data",), written(DataKeys))
 
     def reference(self) -> Reference | None:
         """The `[latent]` table; a recipe without codes has none."""
-        if "latent" not in self.document.tree:
+        table = self.document.tree.get("latent")
+        if table is None or not self.is_table(table, ("latent",)):
             return None
-        bound = self.component(Reference, self.table(self.document.tree["latent"], ("latent",)), ("latent",))
+        bound = self.component(Reference, table, ("latent",))
         return bound[1] if bound else None
 
     def networks(self) -> dict[str, NetworkSpec]:
-        """The `[networks]` table: those built of components first, then the running averages of them."""
-        tables = self.table(self.document.tree.get("networks", {}), ("networks",))
+        """The `[networks]` table: those built of components, and the running averages of them."""
+        tables = self.table("networks")
         specs: dict[str, NetworkSpec] = {}
         averages: dict[str, NetworkKeys] = {}
         for name, value in tables.items():
             key = ("networks", name)
-            own, rest = self.split(NetworkKeys, self.table(value, key), key)
-            if own and own.average_of is not None and not rest:
-                averages[name] = own
-            elif bound := self.component(Network, rest, key, written(NetworkKeys)):
-                component = bound[1]
-                if own:
-                    specs[name] = NetworkSpec(
-                        name, component, own.sees or component.sees, own.makes or component.makes, own
-                    )
+            if not self.is_table(value, key):
+                continue
+            own, rest = self.split(NetworkKeys, value, key)
+            if "average_of" in value:
+                for option in value.keys() - AVERAGE:
+                    self.wrong((*key, option), f"unknown key of a running average; {nearest(option, AVERAGE)}")
+                averages |= {name: own} if own else {}
+            elif (bound := self.component(Network, rest, key, written(NetworkKeys))) and own:
+                made = bound[1]
+                specs[name] = NetworkSpec(name, made, own.sees or made.sees, own.makes or made.makes, own)
         for name, own in averages.items():
             original = specs.get(str(own.average_of))
             if original:
-                specs[name] = NetworkSpec(name, original.component, original.sees, original.makes, own)
+                specs[name] = replace(original, name=name, keys=own)
             elif own.average_of not in tables or own.average_of in averages:
                 hint = nearest(str(own.average_of), tables.keys() - averages.keys())
                 self.wrong(("networks", name, "average_of"), f"no network is called {own.average_of!r}; {hint}")
         return {name: specs[name] for name in tables if name in specs}
 
+    def players(self) -> list[Player]:
+        """The `[players]` table."""
+        bound = [self.player(name, value) for name, value in self.table("players").items()]
+        return [player for player in bound if player]
+
     def player(self, name: str, value: Any) -> Player | None:
         """One entry of `[players]`."""
         key: Key = ("players", name)
-        own = self.keys(PlayerKeys, self.table(value, key), key)
+        own = self.keys(PlayerKeys, value, key) if self.is_table(value, key) else None
         if own is None:
             return None
         optimizer = self.component(Optimizer, {"optimizer": "adam", **own.optimizer}, (*key, "optimizer"))
@@ -193,14 +208,22 @@ class Binder:
 
     def views(self) -> dict[str, View]:
         """The `[views]` table; a text is the expression that is shown."""
-        tables = self.table(self.document.tree.get("views", {}), ("views",))
         bound = {}
-        for name, value in tables.items():
+        for name, value in self.table("views").items():
+            key: Key = ("views", name)
             given = {"of": value} if isinstance(value, str) else value
-            view = self.keys(View, self.table(given, ("views", name)), ("views", name))
+            view = self.keys(View, given, key) if self.is_table(given, key) else None
             if view:
                 bound[name] = view
         return bound
+
+
+def _which(named: Sequence[str], choices: Sequence[str], others: Iterable[str]) -> str:
+    """Say that not one component is named where one of the choices fits, and which was probably meant."""
+    meant = [choice for other in sorted(others) if (choice := similar(other, choices))]
+    found = f"found {' and '.join(named)}, where" if named else "names no component:"
+    hint = f"; did you mean {meant[0]}?" if meant and not named else ""
+    return f"{found} one of {', '.join(f'{name} = …' for name in choices)} fits{hint}"
 
 
 UNBOUND = object()

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import replace
+from functools import partial
 from typing import Any
 
-from ..contracts import Operator, Reference
+from ..contracts import CODE, Operator
 from ..errors import Problem, RecipeError, nearest
 from ..recipe.compose import STAGE_KEYS, stages
 from ..recipe.language import Expression, names, parse_expression
@@ -14,12 +15,12 @@ from ..recipe.source import Document, Key, dotted
 from ..recipe.tables import About, Compute, DataKeys, Run, Stage, View
 from ..registry import Registries
 from .bind import Binder
-from .bound import BoundStage, NetworkSpec, Player, Recipe
+from .bound import BoundStage, Player, Recipe
 from .graph import DRAW, REFERENCE, Graph, Scope
-from .plan import plan_term, plan_view
+from .plan import plan_player, plan_term, plan_view
 from .scope import leaves, signature
 
-TABLES = {"about", "data", "latent", "networks", "players", "views", "run", "compute", "stages"}
+TABLES = {"about", "data", "latent", "networks", "players", "views", "run", "compute"}
 
 
 def bind(document: Document, registries: Registries, name: str) -> Recipe:
@@ -30,6 +31,8 @@ def bind(document: Document, registries: Registries, name: str) -> Recipe:
         for position, laid in enumerate(stages(document))
     ]
     whole = [recipe for recipe in recipes if recipe]
+    if len(whole) == len(recipes):
+        _check_trained(whole, Binder(document, registries, problems))
     if not problems:
         for position, later in enumerate(whole[1:], start=1):
             problems += _same_throughout(whole[0], later, document, position)
@@ -41,19 +44,19 @@ def bind(document: Document, registries: Registries, name: str) -> Recipe:
 def _bind_stage(
     laid: Document, document: Document, position: int, registries: Registries, name: str, problems: list[Problem]
 ) -> Recipe | None:
-    """The recipe as it is in one stage, or None where it cannot be bound."""
+    """The recipe as it is in one stage, as far as it can be bound; None where not even its data is known."""
     binder = Binder(laid, registries, problems)
-    before = len(problems)
+    fitting = TABLES | {"extends", "stages"} | (STAGE_KEYS if "stages" in document.tree else set())
     for key in laid.tree.keys() - TABLES:
-        binder.wrong((key,), f"unknown key; {nearest(key, TABLES | {'extends'})}")
-    about = binder.keys(About, binder.table(laid.tree.get("about", {}), ("about",)), ("about",))
-    run = binder.keys(Run, binder.table(laid.tree.get("run", {}), ("run",)), ("run",))
-    compute = binder.keys(Compute, binder.table(laid.tree.get("compute", {}), ("compute",)), ("compute",))
+        binder.wrong((key,), f"unknown key; {nearest(key, fitting - {key})}")
+    about = binder.keys(About, binder.table("about"), ("about",))
+    run = binder.keys(Run, binder.table("run"), ("run",))
+    compute = binder.keys(Compute, binder.table("compute"), ("compute",))
     stage = _stage_keys(document, position, Binder(document, registries, problems))
     data, dataset = binder.data()
     reference = binder.reference()
     networks = binder.networks()
-    players = [binder.player(p, table) for p, table in binder.table(laid.tree.get("players", {}), ("players",)).items()]
+    players = binder.players()
     views = binder.views()
     derived = {n: binder.expression(text, ("data", "fields", n)) for n, text in (data.fields if data else {}).items()}
     if not dataset:
@@ -72,14 +75,11 @@ def _bind_stage(
         {n: text for n, text in derived.items() if text},
         reference,
         {n: operator for n, operator in operators.items() if isinstance(operator, Operator)},
-        (
-            BoundStage(
-                stage, data.batch, data.flip, run or Run(steps=1), tuple(p for p in players if p), networks, views
-            ),
-        ),
+        (BoundStage(stage, data.batch, data.flip, run or Run(steps=1), tuple(players), networks, views),),
     )
-    _check(whole, binder)
-    return whole if len(problems) == before else None
+    if all(isinstance(laid.tree.get(table, {}), dict) for table in ("networks", "players", "latent")):
+        _check(whole, binder)
+    return whole
 
 
 def _stage_keys(document: Document, position: int, binder: Binder) -> Stage | None:
@@ -104,7 +104,7 @@ def _check(recipe: Recipe, binder: Binder) -> None:
     _check_ownership(stage, binder)
     scope = _checked_scope(recipe, binder)
     for player in stage.players:
-        _check_terms(player, scope, recipe.reference, binder)
+        _check_terms(player, scope, binder)
     for name, view in stage.views.items():
         _check_view(name, view, scope, binder)
 
@@ -130,28 +130,35 @@ def _check_ownership(stage: BoundStage, binder: Binder) -> None:
             binder.wrong(key, "is empty: the player has nothing to train")
         for name in player.owns:
             spec = stage.networks.get(name)
-            if spec is None and name in _unbound(stage.networks, "networks", binder):
+            if spec is None and name in _unbound(stage.networks, "networks", binder.document):
                 continue
             if spec is None:
                 binder.wrong(key, f"no network is called {name!r}; {nearest(name, stage.networks)}")
             elif spec.keys.average_of is not None:
                 binder.wrong(key, f"{name} is the running average of {spec.keys.average_of}, and cannot be trained")
             elif name in owners:
-                binder.wrong(key, f"{name} is owned twice, by {owners[name]} and by {player.name}")
+                both = " and by ".join(dict.fromkeys((owners[name], player.name)))
+                binder.wrong(key, f"{name} is owned twice, by {both}")
             owners.setdefault(name, player.name)
-    if _unbound({player.name for player in stage.players}, "players", binder):
+
+
+def _check_trained(recipes: Sequence[Recipe], binder: Binder) -> None:
+    """Each network is owned in some stage, or its weights come from elsewhere."""
+    stages = [recipe.stages[0] for recipe in recipes]
+    if any(_unbound((p.name for p in r.stages[0].players), "players", r.document) for r in recipes):
         return
-    for name, spec in stage.networks.items():
-        if name not in owners and spec.keys.source is None and spec.keys.average_of is None:
+    for name, spec in stages[0].networks.items():
+        lent = spec.keys.source is not None or spec.keys.average_of is not None
+        if not lent and not any(stage.owner(name) for stage in stages):
             binder.wrong(
                 ("networks", name),
                 "nobody trains it: let a player own it, or say where its weights come from (from, average_of)",
             )
 
 
-def _unbound(bound: Iterable[str], table: str, binder: Binder) -> set[str]:
+def _unbound(bound: Iterable[str], table: str, document: Document) -> set[str]:
     """The entries of a table that could not be bound; they are reported already, and what names them is not."""
-    written = binder.document.tree.get(table, {})
+    written = document.tree.get(table, {})
     return set(written) - set(bound) if isinstance(written, dict) else set()
 
 
@@ -160,57 +167,71 @@ def _checked_scope(recipe: Recipe, binder: Binder) -> Scope:
     bare = leaves(recipe.dataset.fields(), recipe.derived, recipe.reference.dim if recipe.reference else None)
     bare = replace(bare, operators=recipe.operators)
     for name, expression in recipe.derived.items():
-        try:
-            Graph(replace(bare, networks={})).add(expression)
-        except ValueError as error:
-            binder.wrong(("data", "fields", name), str(error))
+        _check_derived(name, expression, bare, recipe, binder)
     signatures = {}
     for name, spec in recipe.networks.items():
         try:
             signatures[name] = signature(spec, bare)
         except ValueError as error:
             if recipe.reference or "latent" not in binder.document.tree:
-                binder.wrong(("networks", name), _no_codes(str(error), recipe, spec))
+                binder.wrong(("networks", name), str(error))
     return replace(bare, networks=signatures)
 
 
-def _no_codes(message: str, recipe: Recipe, spec: NetworkSpec) -> str:
-    codes = recipe.reference is None and "z" in (*spec.sees, spec.makes)
-    return f"{spec.name} sees or makes codes, and the recipe has no [latent]" if codes else message
+def _check_derived(name: str, expression: Expression, scope: Scope, recipe: Recipe, binder: Binder) -> None:
+    key = ("data", "fields", name)
+    for used in names(expression):
+        if used in recipe.networks or ((DRAW.match(used) or used == REFERENCE) and used not in scope.fields):
+            binder.wrong(key, f"uses {used}, and a field is derived from other fields alone, by operators")
+            return
+    try:
+        Graph(scope).add(expression)
+    except ValueError as error:
+        binder.wrong(key, str(error))
 
 
-def _check_terms(player: Player, scope: Scope, reference: Reference | None, binder: Binder) -> None:
-    unbound = _unbound(scope.networks, "networks", binder)
-    if reference is None and "latent" in binder.document.tree:
-        unbound |= {"z", "y"}
-    trains = False
+def _check_terms(player: Player, scope: Scope, binder: Binder) -> None:
+    sound = True
     for term in player.terms:
-        if unbound & {name for expression in term.operands.values() for name in names(expression)}:
-            trains = True
-            continue
         key = ("players", player.name, "terms", term.name)
-        graph = Graph(scope)
-        try:
-            planned = plan_term(term, graph)
-        except ValueError as error:
-            binder.wrong(key, str(error))
-            trains = True
-            continue
-        trains |= any(node.op == "network" and node.name in player.owns for node in graph.nodes)
-        if reference is None and any(bind.node is None for bind in planned.binds):
-            binder.wrong(key, "compares with the reference, and the recipe has no [latent]")
-    if player.owns and not trains:
-        binder.wrong(("players", player.name), f"none of its terms uses what it owns ({', '.join(player.owns)})")
+        sound &= _checked(partial(plan_term, term, Graph(scope)), term.operands.values(), key, scope, binder)
+    if sound:
+        plan = plan_player(player, scope)
+        trained = {node.name for node, mode in zip(plan.nodes, plan.modes, strict=True) if mode == "trained"}
+        if idle := [name for name in player.owns if name in scope.networks and name not in trained]:
+            binder.wrong(("players", player.name, "owns"), f"none of its terms trains {', '.join(idle)}")
 
 
 def _check_view(name: str, view: View, scope: Scope, binder: Binder) -> None:
+    key = ("views", name)
     try:
         expressions = view_expressions(view)
-        if _unbound(scope.networks, "networks", binder) & {n for e in expressions.values() for n in names(e)}:
-            return
-        plan_view(name, view, expressions, scope)
     except ValueError as error:
-        binder.wrong(("views", name), str(error))
+        binder.wrong(key, str(error))
+    else:
+        _checked(partial(plan_view, name, view, expressions, scope), expressions.values(), key, scope, binder)
+
+
+def _checked(
+    plan: Callable[[], object], expressions: Collection[Expression], key: Key, scope: Scope, binder: Binder
+) -> bool:
+    """Whether something can be planned. Where it uses what could not be bound, only its names are looked at."""
+    unbound = _unbound(scope.networks, "networks", binder.document)
+    if scope.code is None and "latent" in binder.document.tree:
+        unbound |= {CODE, REFERENCE}
+    used = {name for expression in expressions for name in names(expression)}
+    if unbound & used:
+        known = scope.calls() | scope.leaves() | unbound
+        for name in sorted(used - known):
+            if not DRAW.match(name):
+                binder.wrong(key, f"nothing is called {name!r}; {nearest(name, known)}")
+        return False
+    try:
+        plan()
+    except ValueError as error:
+        binder.wrong(key, str(error))
+        return False
+    return True
 
 
 def view_expressions(view: View) -> dict[str, Expression]:

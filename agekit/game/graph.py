@@ -24,6 +24,11 @@ class Signature:
     makes: Space
 
 
+def scores_of(classes: Space) -> Space:
+    """The space of a score for each class of a field of classes."""
+    return Space(f"scores of {classes.kind}", (len(classes.classes), *classes.shape))
+
+
 @dataclass(frozen=True)
 class Scope:
     """What the names of an expression can mean."""
@@ -84,7 +89,9 @@ class Graph:
             return self._node("field", name, (), scope.fields[name])
         if name in scope.derived:
             return self._derived(name)
-        if scope.code and (DRAW.match(name) or name == REFERENCE):
+        if DRAW.match(name) or name == REFERENCE:
+            if scope.code is None:
+                raise ValueError(f"{name} is a code, and there are none here: no [latent] names their reference")
             return self._node("draw", name, (), scope.code)
         if name in scope.calls():
             raise ValueError(f"{name} is applied to something, as in {name}(…); alone it has no value")
@@ -126,4 +133,4 @@ def _operated(call: Call, spaces: tuple[Space, ...], scope: Scope) -> Space:
     except TypeError:
         raise ValueError(f"{call.name} takes another number of arguments than the {len(spaces)} of {call}") from None
     except ValueError as error:
-        raise ValueError(f"{call.name} {error}: {call}") from error
+        raise ValueError(f"{call}: {error}") from error

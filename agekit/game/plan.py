@@ -10,7 +10,7 @@ from ..contracts import Operand, Space
 from ..recipe.language import Expression, Name
 from ..recipe.tables import View
 from .bound import Player, Term
-from .graph import REFERENCE, Graph, Node, Scope
+from .graph import REFERENCE, Graph, Node, Scope, scores_of
 
 Mode = Literal["constant", "trained", "through"]
 
@@ -136,9 +136,9 @@ def _check_operand(name: str, operand: Operand, spaces: Mapping[str, Space], ter
                 f"{operand.like} and {name} are to match, and are {other} and {space}: "
                 f"{term.operands.get(operand.like)} against {shown}"
             )
-    if operand.scores is not None and not space.fits(scores_of(spaces[operand.scores])):
-        classes = f"{operand.scores} = {term.operands.get(operand.scores)}"
-        raise ValueError(f"{name} is to hold {scores_of(spaces[operand.scores])}, of {classes}, and {shown} is {space}")
+    if operand.scores is not None and not space.fits(wanted := scores_of(spaces[operand.scores])):
+        classes = term.operands.get(operand.scores)
+        raise ValueError(f"{name} is to be {wanted}, since {operand.scores} is {classes}, and {shown} is {space}")
 
 
 def _roots(terms: Iterable[PlannedTerm]) -> list[int]:

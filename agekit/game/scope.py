@@ -9,7 +9,7 @@ from ..contracts import CODE, SCORE, DataField, Space
 from ..errors import nearest
 from ..recipe.language import Expression, Name
 from .bound import NetworkSpec, Recipe
-from .graph import REFERENCE, Graph, Scope, Signature
+from .graph import REFERENCE, Graph, Scope, Signature, scores_of
 
 
 def scope_of(recipe: Recipe, fields: Mapping[str, DataField] | None = None) -> Scope:
@@ -21,7 +21,10 @@ def scope_of(recipe: Recipe, fields: Mapping[str, DataField] | None = None) -> S
 
 def leaves(fields: Mapping[str, DataField], derived: Mapping[str, Expression], dim: int | None) -> Scope:
     """The scope of the leaves alone."""
-    spaces = {name: Space(name, field.shape, field.classes) for name, field in fields.items()}
+    spaces = {
+        name: Space(name, field.shape, field.classes if field.values == "classes" else ())
+        for name, field in fields.items()
+    }
     return Scope(spaces, derived, {}, {}, Space(CODE, (dim,)) if dim else None)
 
 
@@ -39,10 +42,12 @@ def space_of(kind: str, scope: Scope) -> Space:
     if kind in scope.fields or kind in scope.derived:
         graph = Graph(scope)
         return graph.nodes[graph.add(Name(kind))].space
+    if kind == CODE:
+        raise ValueError("sees or makes codes, and the recipe has no [latent]")
     raise ValueError(f"nothing here is of kind {kind!r}; {nearest(kind, {*scope.leaves(), SCORE} - {REFERENCE})}")
 
 
 def made(kind: str, scope: Scope) -> Space:
     """The space of what a network makes; of a field of classes it makes a score for each class."""
     space = space_of(kind, scope)
-    return Space(f"scores of {kind}", (len(space.classes), *space.shape)) if space.classes else space
+    return scores_of(space) if space.classes else space

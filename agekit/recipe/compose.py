@@ -72,12 +72,11 @@ def setting(text: str, document: Document) -> Document:
     tree = copy.deepcopy(document.tree)
     _place(tree, key, value, text)
     top = str(key[0])
-    origin = f"--set {key_text.strip()}"
     if isinstance(document.tree.get(top), list):
-        return Document({top: tree[top]}, {_numbered(key): origin})
+        return Document({top: tree[top]}, {_numbered(key): "--set"})
     for part in reversed(key):
         value = {part: value}
-    return Document(value, {key: origin})
+    return Document(value, {key: "--set"})
 
 
 def _numbered(key: Key) -> Key:
@@ -105,6 +104,8 @@ def _place(tree: Any, key: Key, value: Any, text: str) -> None:
 def overlay(base: Document, over: Document, problems: list[Problem]) -> Document:
     """Lay one document over another: tables merge, `false` removes, another component drops the old one's options."""
     merged = Document(copy.deepcopy(base.tree), dict(base.origins))
+    if () in over.origins:
+        merged.origins[()] = over.origins[()]
     _lay(merged, over, (), problems)
     return merged
 

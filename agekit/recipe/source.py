@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import tomllib
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -14,21 +15,24 @@ Key = tuple[str | int, ...]
 """The way to a value: names of tables, and positions in lists."""
 
 LARGEST_BYTES = 1 << 20
+DEEPEST = 64
+TOO_DEEP = f"nested deeper than {DEEPEST} tables and lists"
 
 
 @dataclass
 class Document:
-    """A tree of tables, lists and values, and where each was written ("age.toml:14", by key)."""
+    """A tree of tables, lists and values, and where each was written ("age.toml:14", by key).
+
+    The file itself is written at the empty key.
+    """
 
     tree: dict[str, Any] = field(default_factory=dict)
     origins: dict[Key, str] = field(default_factory=dict)
 
     def origin(self, key: Key) -> str:
         """Where a value was written, or else the nearest table around it."""
-        for end in range(len(key), 0, -1):
-            if key[:end] in self.origins:
-                return self.origins[key[:end]]
-        return ""
+        around = (key[:end] for end in range(len(key), -1, -1))
+        return next((self.origins[outer] for outer in around if outer in self.origins), "")
 
 
 def dotted(key: Key) -> str:
@@ -54,12 +58,19 @@ def read(path: Path) -> Document:
 
 
 def parse(text: str, name: str) -> Document:
-    """Parse TOML. Raises `RecipeError`, with the place, where it is not."""
+    """Parse TOML. Raises `RecipeError`, with the place, where it is not, or is nested too deeply."""
     try:
         tree = tomllib.loads(text)
-    except (tomllib.TOMLDecodeError, RecursionError) as error:
-        raise RecipeError([Problem("", f"not TOML: {error}", name)]) from error
-    return Document(tree, {key: f"{name}:{line}" for key, line in _lines(text)})
+        lines = dict(_lines(text))
+    except tomllib.TOMLDecodeError as error:
+        found = re.search(r" \(at line (\d+), (.*)\)", str(error))
+        said, where = (str(error)[: found.start()], f"{name}:{found[1]}") if found else (str(error), name)
+        raise RecipeError([Problem("", f"not TOML: {said}", where)]) from error
+    except RecursionError as error:
+        raise RecipeError([Problem("", TOO_DEEP, name)]) from error
+    if deep := [line for key, line in lines.items() if len(key) > DEEPEST]:
+        raise RecipeError([Problem("", TOO_DEEP, f"{name}:{deep[0]}")])
+    return Document(tree, {(): name, **{key: f"{name}:{line}" for key, line in lines.items()}})
 
 
 def _lines(text: str) -> Iterator[tuple[Key, int]]:
@@ -68,7 +79,7 @@ def _lines(text: str) -> Iterator[tuple[Key, int]]:
     The standard parser tells no positions; but each statement, a header or an assignment, is TOML by itself, and is
     whole at the first line end at which it parses.
     """
-    lines = text.splitlines()
+    lines = text.replace("\r\n", "\n").split("\n")  # the line ends of TOML, and no others
     prefix: Key = ()
     counts: dict[Key, int] = {}
     start = 0
