@@ -12,7 +12,7 @@ from torch.utils.flop_counter import FlopCounterMode
 from .bound import Recipe
 from .graph import Scope
 from .networks import apply_to_shapes, build
-from .plan import Plan, plan_player
+from .plan import Plan
 
 
 @dataclass(frozen=True)
@@ -25,23 +25,18 @@ class Call:
 
 @dataclass(frozen=True)
 class Cost:
-    """Parameters by network; by player and call, what one sample costs."""
+    """By network: its parameters, and what its application to one sample costs."""
 
     parameters: Mapping[str, int]
-    calls: Mapping[str, Mapping[str, Call]]
+    calls: Mapping[str, Call]
 
 
 def cost(recipe: Recipe, scope: Scope) -> Cost:
     """Count on the meta device. Raises `RecipeError` where a network cannot be built."""
     networks = build(recipe, scope, torch.device("meta"))
-    counted = {name: _counted(network, scope, name) for name, network in networks.items()}
-    plans = {player.name: plan_player(player, scope) for player in recipe.stages[0].players}
     return Cost(
         {name: sum(p.numel() for p in network.parameters()) for name, network in networks.items()},
-        {
-            player: {node.text: counted[node.name] for node in plan.nodes if node.op == "network"}
-            for player, plan in plans.items()
-        },
+        {name: _counted(network, scope, name) for name, network in networks.items()},
     )
 
 
@@ -74,5 +69,5 @@ def update_flops(plan: Plan, calls: Mapping[str, Call]) -> int:
         inward = any(modes[plan.nodes[index].text] != "constant" for index in node.arguments)
         mode = modes[node.text]
         backward = 0 if mode == "constant" else (mode == "trained") + inward
-        total += calls[node.text].flops * (1 + backward)
+        total += calls[node.name].flops * (1 + backward)
     return total

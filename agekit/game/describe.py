@@ -20,7 +20,7 @@ def _lines(recipe: Recipe, scope: Scope, cost: Cost) -> Iterator[str]:
     yield f"recipe    {recipe.name}"
     yield f"data      {recipe.dataset_name}: " + ", ".join(str(space) for space in scope.fields.values())
     if recipe.reference and scope.code:
-        yield f"latent    {type(recipe.reference).summary()} {scope.code}"
+        yield f"latent    {recipe.document.tree['latent']['reference']}: {scope.code}"
     yield ""
     yield from _networks(recipe, scope, cost)
     for position, stage in enumerate(recipe.stages):
@@ -45,16 +45,17 @@ def _networks(recipe: Recipe, scope: Scope, cost: Cost) -> Iterator[str]:
             if keys.source
             else ""
         )
-        owner = recipe.stages[0].owner(name)
-        role = f"trained by {owner}" if owner else origin or "frozen"
-        mode = keys.statistics or ("batch" if owner else "running")
+        owners = dict.fromkeys(owner for stage in recipe.stages if (owner := stage.owner(name)))
+        role = f"trained by {' and '.join(owners)}" if owners else origin
+        mode = keys.statistics or ("batch" if owners else "running")
         size = f"{cost.parameters[name]:,} parameters"
         yield f"network   {name}: {sees} -> {signature.makes}, {size}, {role}, {mode} statistics"
 
 
 def _length(stage: BoundStage) -> str:
     steps = stage.keys.steps or (None if stage.keys.epochs else stage.run.steps)
-    return f"{steps} steps" if steps else f"{stage.keys.epochs or stage.run.epochs} epochs"
+    count, unit = (steps, "step") if steps else (stage.keys.epochs or stage.run.epochs, "epoch")
+    return f"{count} {unit}{'' if count == 1 else 's'}"
 
 
 def _begin(stage: BoundStage, position: int) -> str:
@@ -64,26 +65,26 @@ def _begin(stage: BoundStage, position: int) -> str:
 def _player(player: Player, plan: Plan, stage: BoundStage, cost: Cost) -> Iterator[str]:
     times = f"{player.updates} update{'s' if player.updates > 1 else ''} a step"
     yield f"  player {player.name}: trains {', '.join(player.owns)}; {times}; lr {_number(player.optimizer.lr)}"
-    calls = cost.calls.get(player.name, {})
     width = max([len(node.text) for node in plan.nodes] + [8])
-    for node, mode in zip(plan.nodes, plan.modes, strict=True):
-        if node.op == "network" and node.text in calls:
-            call = calls[node.text]
+    for index, (node, mode) in enumerate(zip(plan.nodes, plan.modes, strict=True)):
+        if node.op == "network":
+            call = cost.calls[node.name]
             flops, floats = call.flops * stage.batch / 1e9, call.activations * stage.batch / 1e6
             size = f"{flops:8.2f} GFLOP forward {floats:8.2f} M activations"
         else:
             size = {"draw": "drawn anew in each update", "field": "data, drawn anew in each update"}.get(node.op, "")
         shown = mode if node.op in ("network", "operator") else node.op
-        yield f"    {node.text:<{width}}  {shown:<9}  {size}".rstrip()
+        watched = "; a loss differentiates by it" if index in plan.watched else ""
+        yield f"    {node.text:<{width}}  {shown:<9}  {size}{watched}".rstrip()
     for planned in plan.terms:
         yield f"    {_term(planned.term)}"
-    if calls:
-        yield f"    one update: {update_flops(plan, calls) * stage.batch / 1e9:.2f} GFLOP"
+    yield f"    one update: {update_flops(plan, cost.calls) * stage.batch / 1e9:.2f} GFLOP"
 
 
 def _term(term: Term) -> str:
     operands = ", ".join(f"{name} = {expression}" for name, expression in term.operands.items())
-    return f"+ {_number(term.weight)} × {term.name}: {term.label}({operands})"
+    weight = f"+{_number(term.weight)}" if isinstance(term.weight, Schedule) else f"{term.weight:+g}"
+    return f"{weight} × {term.name}: {term.label}({operands})"
 
 
 def _number(value: float | Schedule) -> str:
