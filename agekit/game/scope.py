@@ -15,8 +15,8 @@ from .graph import REFERENCE, Graph, Scope, Signature, scores_of
 def scope_of(recipe: Recipe, fields: Mapping[str, DataField] | None = None) -> Scope:
     """The scope of a valid recipe; sizes are the data's own where `fields` are those of prepared data."""
     bare = leaves(fields or recipe.dataset.fields(), recipe.derived, recipe.reference.dim if recipe.reference else None)
-    signatures = {name: signature(spec, bare) for name, spec in recipe.networks.items()}
-    return replace(bare, networks=signatures, operators=recipe.operators)
+    bare = replace(bare, operators=recipe.operators)  # which derived fields, and so signatures, may need
+    return replace(bare, networks={name: signature(spec, bare) for name, spec in recipe.networks.items()})
 
 
 def leaves(fields: Mapping[str, DataField], derived: Mapping[str, Expression], dim: int | None) -> Scope:
