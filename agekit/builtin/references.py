@@ -22,6 +22,8 @@ class Sphere(Reference):
     Source: Ulyanov, Vedaldi and Lempitsky 2018; Muller 1959 for the draws; Shoemake 1985 for the way.
     """
 
+    law = "uniform on the sphere"
+
     def sample(self, n: int, *, generator: torch.Generator) -> Tensor:
         return self.project(normal(n, self.dim, generator))
 
@@ -47,6 +49,8 @@ class Gaussian(Reference):
     Source: White 2016 for the way.
     """
 
+    law = "standard normal"
+
     def sample(self, n: int, *, generator: torch.Generator) -> Tensor:
         return normal(n, self.dim, generator)
 
@@ -70,6 +74,8 @@ class Uniform(Reference):
     Its coordinates are independent, with mean 0 and variance 1/3. Raw codes pass through tanh; the way from one code to
     another is the straight line.
     """
+
+    law = "uniform on the cube"
 
     def sample(self, n: int, *, generator: torch.Generator) -> Tensor:
         draws = torch.rand(n, self.dim, generator=generator, device=generator.device, dtype=torch.float32)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import abstractmethod
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, ClassVar
 
 from .component import Component, option
 
@@ -13,8 +13,13 @@ if TYPE_CHECKING:
 
 
 class Reference(Component):
-    """A distribution on code space: its space, its draws, and what is known of it in closed form."""
+    """A distribution on code space: its space, its draws, and what is known of it in closed form.
 
+    `law` is its name among distributions, by which a loss knows the closed forms that hold for it: "standard normal",
+    "uniform on the sphere", "uniform on the cube"; empty where it has none. References of one law are one distribution.
+    """
+
+    law: ClassVar[str] = ""
     dim: int = option(64, help="dimension of the code space, M in the paper", ge=1, le=65536)
 
     @abstractmethod
