@@ -229,7 +229,7 @@ class Mix(Operator):
 class Grey(Operator):
     """An image's luma."""
 
-    def space(self, operand: Space) -> Space:
+    def space(self, operand: Space) -> Space:  # type: ignore[override] - as a plugin may write it
         if len(operand.shape) != 3:
             raise ValueError(f"takes an image, found {operand}")
         return Space("grey", (1, *operand.shape[1:]))
@@ -241,8 +241,8 @@ class Grey(Operator):
 class Chroma(Operator):
     """An image's two colour channels."""
 
-    def space(self, operand: Space) -> Space:
-        return Space("chroma", (2, *operand.shape[1:]))
+    def space(self, *operands: Space) -> Space:
+        return Space("chroma", (2, *operands[0].shape[1:]))
 
     def __call__(self, x: Any) -> Any:
         raise NotImplementedError

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import copy
 import tomllib
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from itertools import takewhile
 from pathlib import Path
 from typing import Any
 
@@ -62,43 +63,42 @@ def setting(text: str, document: Document) -> Document:
     A number in the key is a position in a list that `document` has: `stages.1.data.batch=32`.
     """
     key_text, found, value_text = text.partition("=")
-    key: Key = tuple(part.strip() for part in key_text.split("."))
+    key = [part.strip() for part in key_text.split(".")]
     if not found or not all(key):
         raise RecipeError([Problem("--set", f"found {text!r}, where KEY=VALUE fits", "")])
     try:
         value = tomllib.loads(f"value = {value_text}")["value"]
     except (tomllib.TOMLDecodeError, RecursionError):
         value = value_text.strip()
-    tree = copy.deepcopy(document.tree)
-    _place(tree, key, value, text)
-    top = str(key[0])
-    if isinstance(document.tree.get(top), list):
-        return Document({top: tree[top]}, {_numbered(key): "--set"})
-    for part in reversed(key):
-        value = {part: value}
-    return Document(value, {key: "--set"})
+    tree: Any = copy.deepcopy(document.tree)
+    place = _place(tree, key, value, text)
+    tables = list(takewhile(lambda part: isinstance(part, str), place))  # a list is only ever replaced whole
+    for part in tables:
+        tree = tree[part]
+    for part in reversed(tables):
+        tree = {part: tree}
+    return Document(tree, {place: "--set"})
 
 
-def _numbered(key: Key) -> Key:
-    return tuple(int(part) if isinstance(part, str) and part.isdigit() else part for part in key)
-
-
-def _place(tree: Any, key: Key, value: Any, text: str) -> None:
-    """Write a value into nested tables and lists, making the tables that are missing."""
-    *way, last = _numbered(key)
-    for part in way:
+def _place(tree: Any, key: Sequence[str], value: Any, text: str) -> Key:
+    """Write a value into nested tables and lists, making the tables that are missing; the way to it."""
+    place: Key = ()
+    for part, following in zip(key, [*key[1:], None], strict=True):
         if isinstance(tree, list):
-            if not (isinstance(part, int) and part < len(tree)):
-                raise RecipeError([Problem("--set", f"{text!r}: the list has {len(tree)} entries, counted from 0", "")])
-            tree = tree[int(part)]
+            if not (part.isdecimal() and int(part) < len(tree)):
+                raise RecipeError([Problem("--set", f"{text!r}: the list has {len(tree)} entries, counted from 0")])
+            step: str | int = int(part)
         elif isinstance(tree, dict):
-            tree = tree.setdefault(str(part), {})
-    if isinstance(tree, dict):
-        tree[str(last)] = value
-    elif isinstance(tree, list) and isinstance(last, int) and last < len(tree):
-        tree[last] = value
-    else:
-        raise RecipeError([Problem("--set", f"{text!r}: there is no such place", "")])
+            step = part
+            tree.setdefault(part, {})
+        else:
+            raise RecipeError(
+                [Problem("--set", f"{text!r}: {dotted(place)} is {tree!r}, in which nothing has a place")]
+            )
+        if following is None:
+            tree[step] = value
+        tree, place = tree[step], (*place, step)
+    return place
 
 
 def overlay(base: Document, over: Document, problems: list[Problem]) -> Document:
@@ -129,8 +129,6 @@ def _lay(merged: Document, over: Document, key: Key, problems: list[Problem]) ->
             if not isinstance(value, list):
                 _forget(merged, inner)
             merged.origins.update({k: v for k, v in over.origins.items() if k[: len(inner)] == inner})
-        if inner in over.origins and not isinstance(value, dict):
-            merged.origins[inner] = over.origins[inner]
 
 
 def _forget_old_component(merged: Document, below: dict[str, Any], above: Mapping[str, Any], key: Key) -> None:
