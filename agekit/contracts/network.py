@@ -35,26 +35,26 @@ class Network(Component):
 class Generator(Network):
     """A network that makes data, of codes unless told otherwise."""
 
-    sees = (CODE,)
+    sees: ClassVar[tuple[str, ...]] = (CODE,)
     makes = "x"
 
 
 class Encoder(Network):
     """A network that makes codes, of data unless told otherwise."""
 
-    sees = ("x",)
+    sees: ClassVar[tuple[str, ...]] = ("x",)
     makes = CODE
 
 
 class Critic(Network):
     """A network that makes a score, [n], of data unless told otherwise."""
 
-    sees = ("x",)
+    sees: ClassVar[tuple[str, ...]] = ("x",)
     makes = SCORE
 
 
 class Parser(Network):
     """A network that makes class scores of every pixel, [n, classes, h, w], of data unless told otherwise."""
 
-    sees = ("x",)
+    sees: ClassVar[tuple[str, ...]] = ("x",)
     makes = "mask"
