@@ -45,6 +45,14 @@ def _training(commands: Any) -> None:
     run.add_argument("--json", action="store_true", help="end with one line of JSON that names the run")
     resume = _add(commands, "resume", "training", "go on with a run from its last checkpoint")
     resume.add_argument("run", metavar="RUN", type=Path, help="the run's folder")
+    resume.add_argument("--steps", metavar="N", type=int, help="end after N steps, counted from the run's first")
+    resume.add_argument(
+        "--set",
+        metavar="KEY=VALUE",
+        action="append",
+        default=[],
+        help="data.root, run.stop_after or compute.*; repeatable",
+    )
     resume.add_argument("--json", action="store_true", help="end with one line of JSON that names the run")
 
 

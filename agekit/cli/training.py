@@ -9,13 +9,16 @@ from typing import Any
 
 from ..errors import AgekitError
 from ..game.check import bind
-from ..recipe.source import read
+from ..recipe.compose import load as read_document
 from ..report.console import RunConsole, clock, make_console, shorten
 from ..train.compute import describe
 from ..train.folder import open_run
 from ..train.run import Run, play, start
 from ..train.run import resume as take_up
 from . import common
+
+ANEW = ("data.root=", "run.stop_after=", "compute.")
+"""What `resume` may be told anew: none of it changes what is computed."""
 
 
 def run(given: argparse.Namespace) -> int:
@@ -34,16 +37,26 @@ def run(given: argparse.Namespace) -> int:
 
 
 def resume(given: argparse.Namespace) -> int:
-    """Go on with a run."""
+    """Go on with a run; what may be said anew is where its data lies, where it is computed, and when it ends."""
     folder = open_run(given.run)
-    loaded = common.plugins()
-    recipe = bind(read(folder.recipe), loaded.registries, folder.read_mark()["recipe"])
+    settings = list(given.set)
+    if given.steps is not None:
+        settings.append(f"run.stop_after={given.steps}")
+    for text in settings:
+        if not text.startswith(ANEW):
+            key = text.partition("=")[0]
+            raise AgekitError(
+                f"--set {key}: a run goes on as it began; only data.root, run.stop_after and compute.* change"
+            )
+    document = read_document(folder.recipe, settings)
+    recipe = bind(document, common.plugins().registries, folder.read_mark()["recipe"])
     listener = Listener(RunConsole(make_console(stderr=given.json)), given.json)
     try:
         taken = take_up(recipe, folder, listener)
         if taken.finished:
+            done = taken.game.steps_done
             raise AgekitError(
-                f"{folder.path} came to its end, at step {taken.game.steps_done}; there is nothing to resume"
+                f"{folder.path} came to its end, at step {done}; --steps N goes on to step N, if its stages do"
             )
         return _play(taken, listener)
     finally:

@@ -16,6 +16,7 @@ from ..data.places import cache_home
 from ..data.prepare import prepare
 from ..data.prepared import Prepared
 from ..errors import RunError
+from ..files import write_text
 from ..game.bound import Recipe
 from ..game.cost import cost
 from ..game.describe import describe_plan
@@ -107,6 +108,7 @@ def resume(recipe: Recipe, folder: RunFolder, listener: Listener, cache: Path | 
     state = restore_last(folder, game, gallery)
     if not state:
         load_sources(game)
+    write_text(folder.recipe, tomli_w.dumps(recipe.document.tree))
     return _opened(folder, recipe, data, game, state, gallery)
 
 
