@@ -51,7 +51,7 @@ def _training(commands: Any) -> None:
         metavar="KEY=VALUE",
         action="append",
         default=[],
-        help="data.root, run.stop_after or compute.*; repeatable",
+        help="where the data lies (data.root), or compute.device; repeatable",
     )
     resume.add_argument("--json", action="store_true", help="end with one line of JSON that names the run")
 

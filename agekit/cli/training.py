@@ -17,8 +17,8 @@ from ..train.run import Run, play, start
 from ..train.run import resume as take_up
 from . import common
 
-ANEW = ("data.root=", "run.stop_after=", "compute.")
-"""What `resume` may be told anew: none of it changes what is computed."""
+ANEW = ("data.root=", "run.stop_after=", "compute.device=", "compute.threads=")
+"""What `resume` may be told anew: none of it changes what is computed, though rounding may differ elsewhere."""
 
 
 def run(given: argparse.Namespace) -> int:
@@ -45,9 +45,7 @@ def resume(given: argparse.Namespace) -> int:
     for text in settings:
         if not text.startswith(ANEW):
             key = text.partition("=")[0]
-            raise AgekitError(
-                f"--set {key}: a run goes on as it began; only data.root, run.stop_after and compute.* change"
-            )
+            raise AgekitError(f"--set {key}: a run goes on as it began; only {', '.join(k[:-1] for k in ANEW)} change")
     document = read_document(folder.recipe, settings)
     recipe = bind(document, common.plugins().registries, folder.read_mark()["recipe"])
     listener = Listener(RunConsole(make_console(stderr=given.json)), given.json)

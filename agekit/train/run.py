@@ -108,7 +108,10 @@ def resume(recipe: Recipe, folder: RunFolder, listener: Listener, cache: Path | 
     state = restore_last(folder, game, gallery)
     if not state:
         load_sources(game)
-    write_text(folder.recipe, tomli_w.dumps(recipe.document.tree))
+    try:
+        write_text(folder.recipe, tomli_w.dumps(recipe.document.tree))
+    except OSError as error:
+        raise RunError(f"{folder.recipe} cannot be written: {error.strerror}") from error
     return _opened(folder, recipe, data, game, state, gallery)
 
 
