@@ -40,10 +40,12 @@ def _losses(registries: Registries) -> None:
 
 
 def _networks(registries: Registries) -> None:
-    from . import dcgan
+    from . import dcgan, small
 
     registries.generators.add("dcgan", dcgan.DCGANGenerator)
     registries.encoders.add("dcgan", dcgan.DCGANEncoder)
+    registries.generators.add("small", small.SmallGenerator)
+    registries.encoders.add("small", small.SmallEncoder)
 
 
 def _datasets(registries: Registries) -> None:

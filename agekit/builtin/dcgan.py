@@ -9,6 +9,8 @@ from torch import Tensor, nn
 
 from agekit.contracts import Encoder, Generator, Space, option
 
+from .shapes import halvings, image_of, images_of, length_of
+
 SMALL = 32
 """Up to this side the 32-pixel design is followed, above it the 64-pixel one."""
 
@@ -108,11 +110,6 @@ def encoder_factors(side: int) -> list[int]:
     return [min(1 << k, 8) for k in range(halvings(side))]
 
 
-def halvings(side: int) -> int:
-    """How often a side, a power of two, is halved down to 4."""
-    return side.bit_length() - 3
-
-
 def doubling(before: int, after: int) -> nn.Module:
     """A transposed convolution that doubles the side."""
     return nn.ConvTranspose2d(before, after, 4, stride=2, padding=1, bias=False)
@@ -135,27 +132,3 @@ def initialise(module: nn.Module) -> None:
     elif isinstance(module, nn.BatchNorm2d):
         nn.init.normal_(module.weight, 1.0, 0.02)
         nn.init.zeros_(module.bias)
-
-
-def length_of(space: Space) -> int:
-    """The length of a vector; raises ValueError where the space is none."""
-    match space.shape:
-        case (int(length),):
-            return length
-    raise ValueError(f"dcgan has a place for vectors [d] there, and none for {space}")
-
-
-def image_of(space: Space) -> tuple[int, int]:
-    """The channels and the side of a square image; raises ValueError where its side is no power of two from 8 on."""
-    match space.shape:
-        case (int(channels), int(height), int(width)) if height == width >= 8 and width.bit_count() == 1:
-            return channels, width
-    raise ValueError(f"dcgan takes square images with a side of 8, 16, 32, … pixels, found {space}")
-
-
-def images_of(spaces: tuple[Space, ...]) -> tuple[int, int]:
-    """The joint channels and the side of images; raises ValueError where their sides differ."""
-    channels, sides = zip(*map(image_of, spaces), strict=True)
-    if len(set(sides)) > 1:
-        raise ValueError(f"dcgan takes images of one size, found {', '.join(map(str, spaces))}")
-    return sum(channels), sides[0]
