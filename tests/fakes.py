@@ -229,7 +229,7 @@ class Mix(Operator):
 class Grey(Operator):
     """An image's luma."""
 
-    def space(self, operand: Space) -> Space:  # type: ignore[override] - as a plugin may write it
+    def space(self, operand: Space) -> Space:  # type: ignore[override]  # as a plugin may write it
         if len(operand.shape) != 3:
             raise ValueError(f"takes an image, found {operand}")
         return Space("grey", (1, *operand.shape[1:]))

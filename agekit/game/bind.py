@@ -59,9 +59,13 @@ class Binder:
             self.wrong(key, f"found {shown(value)}, where a table fits")
         return isinstance(value, dict)
 
-    def keys(self, model: type[T], table: Mapping[str, Any], key: Key) -> T | None:
+    def keys(self, model: type[T], table: Any, key: Key) -> T | None:
         """The engine's own keys of a table."""
-        return self._validated(model, table, key, ())
+        return self._validated(model, table, key, ()) if self.is_table(table, key) else None
+
+    def top(self, model: type[T], name: str) -> T | None:
+        """One of the recipe's tables whose keys are all the engine's own."""
+        return self.keys(model, self.document.tree.get(name, {}), (name,))
 
     def split(self, model: type[T], table: Mapping[str, Any], key: Key) -> tuple[T | None, dict[str, Any]]:
         """The engine's own keys of a table, and the rest, which is the component's."""
@@ -164,8 +168,9 @@ class Binder:
             elif (bound := self.component(Network, rest, key, written(NetworkKeys))) and own:
                 made = bound[1]
                 specs[name] = NetworkSpec(name, made, own.sees or made.sees, own.makes or made.makes, own)
+        originals = dict(specs)
         for name, own in averages.items():
-            original = specs.get(str(own.average_of))
+            original = originals.get(str(own.average_of))
             if original:
                 specs[name] = replace(original, name=name, keys=own)
             elif own.average_of not in tables or own.average_of in averages:
@@ -181,7 +186,7 @@ class Binder:
     def player(self, name: str, value: Any) -> Player | None:
         """One entry of `[players]`."""
         key: Key = ("players", name)
-        own = self.keys(PlayerKeys, value, key) if self.is_table(value, key) else None
+        own = self.keys(PlayerKeys, value, key)
         if own is None:
             return None
         optimizer = self.component(Optimizer, {"optimizer": "adam", **own.optimizer}, (*key, "optimizer"))
@@ -212,7 +217,7 @@ class Binder:
         for name, value in self.table("views").items():
             key: Key = ("views", name)
             given = {"of": value} if isinstance(value, str) else value
-            view = self.keys(View, given, key) if self.is_table(given, key) else None
+            view = self.keys(View, given, key)
             if view:
                 bound[name] = view
         return bound

@@ -44,14 +44,12 @@ def bind(document: Document, registries: Registries, name: str) -> Recipe:
 def _bind_stage(
     laid: Document, document: Document, position: int, registries: Registries, name: str, problems: list[Problem]
 ) -> Recipe | None:
-    """The recipe as it is in one stage, as far as it can be bound; None where not even its data is known."""
+    """The recipe as it is in one stage, as far as it can be bound; None where too little of it can."""
     binder = Binder(laid, registries, problems)
     fitting = TABLES | {"extends", "stages"} | (STAGE_KEYS if "stages" in document.tree else set())
     for key in laid.tree.keys() - TABLES:
         binder.wrong((key,), f"unknown key; {nearest(key, fitting - {key})}")
-    about = binder.keys(About, binder.table("about"), ("about",))
-    run = binder.keys(Run, binder.table("run"), ("run",))
-    compute = binder.keys(Compute, binder.table("compute"), ("compute",))
+    about, run, compute = binder.top(About, "about"), binder.top(Run, "run"), binder.top(Compute, "compute")
     stage = _stage_keys(document, position, Binder(document, registries, problems))
     data, dataset = binder.data()
     reference = binder.reference()
@@ -59,7 +57,8 @@ def _bind_stage(
     players = binder.players()
     views = binder.views()
     derived = {n: binder.expression(text, ("data", "fields", n)) for n, text in (data.fields if data else {}).items()}
-    if not dataset:
+    tables = (laid.tree.get(table, {}) for table in ("networks", "players", "latent"))
+    if not dataset or not all(isinstance(table, dict) for table in tables):
         return None
     data = data or DataKeys()
     operators = {n: registries.operators[n]() for n in registries.operators}
@@ -77,8 +76,7 @@ def _bind_stage(
         {n: operator for n, operator in operators.items() if isinstance(operator, Operator)},
         (BoundStage(stage, data.batch, data.flip, run or Run(steps=1), tuple(players), networks, views),),
     )
-    if all(isinstance(laid.tree.get(table, {}), dict) for table in ("networks", "players", "latent")):
-        _check(whole, binder)
+    _check(whole, binder)
     return whole
 
 
@@ -158,8 +156,7 @@ def _check_trained(recipes: Sequence[Recipe], binder: Binder) -> None:
 
 def _unbound(bound: Iterable[str], table: str, document: Document) -> set[str]:
     """The entries of a table that could not be bound; they are reported already, and what names them is not."""
-    written = document.tree.get(table, {})
-    return set(written) - set(bound) if isinstance(written, dict) else set()
+    return set(document.tree.get(table, {})) - set(bound)
 
 
 def _checked_scope(recipe: Recipe, binder: Binder) -> Scope:
@@ -181,7 +178,8 @@ def _checked_scope(recipe: Recipe, binder: Binder) -> Scope:
 def _check_derived(name: str, expression: Expression, scope: Scope, recipe: Recipe, binder: Binder) -> None:
     key = ("data", "fields", name)
     for used in names(expression):
-        if used in recipe.networks or ((DRAW.match(used) or used == REFERENCE) and used not in scope.fields):
+        drawn = DRAW.match(used) or used == REFERENCE
+        if (used in recipe.networks or drawn) and used not in scope.fields:
             binder.wrong(key, f"uses {used}, and a field is derived from other fields alone, by operators")
             return
     try:
@@ -193,8 +191,9 @@ def _check_derived(name: str, expression: Expression, scope: Scope, recipe: Reci
 def _check_terms(player: Player, scope: Scope, binder: Binder) -> None:
     sound = True
     for term in player.terms:
-        key = ("players", player.name, "terms", term.name)
-        sound &= _checked(partial(plan_term, term, Graph(scope)), term.operands.values(), key, scope, binder)
+        key: Key = ("players", player.name, "terms", term.name)
+        each = [_checked(partial(Graph(scope).add, e), [e], (*key, o), scope, binder) for o, e in term.operands.items()]
+        sound &= all(each) and _checked(partial(plan_term, term, Graph(scope)), (), key, scope, binder)
     if sound:
         plan = plan_player(player, scope)
         trained = {node.name for node, mode in zip(plan.nodes, plan.modes, strict=True) if mode == "trained"}
@@ -217,7 +216,7 @@ def _checked(
 ) -> bool:
     """Whether something can be planned. Where it uses what could not be bound, only its names are looked at."""
     unbound = _unbound(scope.networks, "networks", binder.document)
-    if scope.code is None and "latent" in binder.document.tree:
+    if scope.code is None and (unbound or "latent" in binder.document.tree):
         unbound |= {CODE, REFERENCE}
     used = {name for expression in expressions for name in names(expression)}
     if unbound & used:
