@@ -80,13 +80,19 @@ def _load(loaded: Loaded, name: str, importer: Any, plugin: Plugin, dist: Distri
         manager.check_pending()
         with loaded.registries.owned_by(name):
             manager.hook.agekit_register(registries=loaded.registries)
-        loaded.recipes += manager.hook.agekit_recipes()
+            loaded.recipes += map(_folder, manager.hook.agekit_recipes())
     except KeyboardInterrupt:
         raise
     except BaseException as error:  # noqa: BLE001 - a plugin may raise anything, SystemExit included
         said = str(error) if isinstance(error, PluginError) else f"{type(error).__name__}: {error}"
         plugin = Plugin(plugin.name, plugin.origin, plugin.version, said, traceback.format_exc())
     loaded.plugins.append(plugin)
+
+
+def _folder(recipes: Any) -> Path:
+    if not (isinstance(recipes, Path) and recipes.is_dir()):
+        raise PluginError(f"agekit_recipes names {recipes!r}, where the path of a folder fits")
+    return recipes
 
 
 def _check_version(dist: Distribution | None) -> None:

@@ -59,6 +59,12 @@ class Shapes(Dataset):
         raise NotImplementedError
 
 
+class Pictures(Shapes):
+    """Pictures whose size is known when the data is prepared."""
+
+    size: int | None = option(None, help="side of the pictures", unit="pixels")
+
+
 class Unbuildable:
     """What a network of no tensor library has to say about being built."""
 
@@ -271,6 +277,7 @@ class Descent(Optimizer):
 def agekit_register(registries: Registries) -> None:
     """Put the fakes on their shelves."""
     registries.datasets.add("shapes", Shapes)
+    registries.datasets.add("pictures", Pictures)
     registries.generators.add("tiny", TinyGenerator)
     registries.generators.add("other", OtherGenerator)
     registries.encoders.add("tiny", TinyEncoder)

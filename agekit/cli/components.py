@@ -55,13 +55,15 @@ def show(given: argparse.Namespace) -> int:
     return 0
 
 
-def plugins(_: argparse.Namespace) -> int:
+def plugins(given: argparse.Namespace) -> int:
     """List plugins, those that are broken with the reason."""
     found = load().plugins
     print_table(
         ["plugin", "origin", "version", "health"],
         [(p.name, p.origin, p.version, f"broken: {p.error}" if p.error else "well") for p in found],
     )
+    if given.traceback:
+        print("".join(f"\n{p.name}\n{p.details}" for p in found if p.error), end="")
     return 0
 
 

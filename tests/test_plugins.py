@@ -1,0 +1,230 @@
+"""Plugins: found one by one, and one that is broken breaks nothing else."""
+
+import importlib.util
+import re
+import sys
+import types
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+import pytest
+import torch
+
+from agekit import hookimpl, plugins
+from agekit.cli import main
+from agekit.errors import PluginError
+from agekit.plugins import Loaded, Plugin, add, load
+from tests.fakes import Cloud, Fixed
+
+PAGE = Path(__file__).parent.parent / "docs" / "plugins.md"
+CORAL, PYPROJECT = re.findall(r"```(?:python|toml)\n(.*?)```", PAGE.read_text(encoding="utf-8"), re.DOTALL)[:2]
+
+
+@pytest.fixture
+def installed(tmp_path, monkeypatch):
+    """A function that installs a plugin of one module for the time of a test."""
+    monkeypatch.syspath_prepend(tmp_path)
+
+    def install(name: str, code: str, requires: str = "agekit>=0.1,<0.2") -> None:
+        (tmp_path / f"agekit_{name}.py").write_text(code, encoding="utf-8")
+        info = tmp_path / f"agekit_{name}-1.5.dist-info"
+        info.mkdir()
+        lines = [
+            "Metadata-Version: 2.1",
+            f"Name: agekit-{name}",
+            "Version: 1.5",
+            *([f"Requires-Dist: {requires}"] * bool(requires)),
+        ]
+        (info / "METADATA").write_text("\n".join(lines) + "\n")
+        (info / "entry_points.txt").write_text(f"[agekit]\n{name} = agekit_{name}\n")
+        monkeypatch.delitem(sys.modules, f"agekit_{name}", raising=False)
+
+    yield install
+    for name in [name for name in sys.modules if name.startswith("agekit_")]:
+        file = getattr(sys.modules[name], "__file__", None)
+        if file and Path(file).parent == tmp_path:
+            del sys.modules[name]
+
+
+@pytest.fixture
+def bare(monkeypatch):
+    """No built-ins, so that a test is quick."""
+    monkeypatch.setattr(plugins, "BUILTIN", ())
+
+
+def found(name: str) -> tuple[Loaded, Plugin]:
+    loaded = load()
+    (plugin,) = [plugin for plugin in loaded.plugins if plugin.name == name]
+    return loaded, plugin
+
+
+def module(name: str, **members: object) -> ModuleType:
+    made = types.ModuleType(name)
+    vars(made).update(members)
+    return made
+
+
+HEAD = """\
+import agekit
+from tests.fakes import Cloud, Fixed
+@agekit.hookimpl
+def agekit_register(registries):
+"""
+
+
+def test_the_example_of_the_page_is_a_whole_plugin(installed, bare):
+    installed("coral", CORAL)
+    loaded, plugin = found("coral")
+    assert (plugin.error, plugin.origin, plugin.version) == ("", "agekit-coral (agekit_coral)", "1.5")
+    coral: Any = loaded.registries.divergences["coral"]
+    assert loaded.registries.divergences.entries["coral"].owner == "coral"
+    p, q = torch.randn(50, 3, generator=torch.Generator().manual_seed(0)).double(), torch.eye(3).double()
+    gap = torch.cov(p.T) - torch.cov(q.T)
+    assert coral()(p, q).item() == pytest.approx((gap**2).sum().item() / 9)
+    assert coral(diagonal=True)(p, q).item() == pytest.approx((gap.diagonal() ** 2).sum().item() / 3)
+    assert list(coral.operands) == ["of", "to"]
+    assert coral.model_fields["diagonal"].description == "variances only"
+
+
+def test_the_page_s_packaging_names_the_entry_point_and_the_range():
+    import tomllib
+
+    project = tomllib.loads(PYPROJECT)["project"]
+    assert project["entry-points"]["agekit"] == {"coral": "agekit_coral"}
+    assert project["dependencies"] == ["agekit>=0.1,<0.2"]
+
+
+BROKEN = {
+    "raises at import": ("raise RuntimeError('no such card')", "RuntimeError: no such card"),
+    "exits at import": ("import sys\nsys.exit(3)", "SystemExit: 3"),
+    "is not python": ("def", "SyntaxError"),
+    "imports what is not there": ("import no_such_module", "ModuleNotFoundError: No module named 'no_such_module'"),
+    "raises in its hook": (HEAD + "    raise ValueError('later')", "ValueError: later"),
+    "names a hook that is not there": (
+        "import agekit\n@agekit.hookimpl\ndef agekit_registr(registries): pass",
+        "unknown hook 'agekit_registr'",
+    ),
+    "breaks the contract": (
+        HEAD + "    registries.reciprocities.add('fixed', Fixed)",
+        "where a subclass of Reciprocity fits",
+    ),
+    "names recipes that are not there": (
+        "import agekit, pathlib\n@agekit.hookimpl\ndef agekit_recipes(): return pathlib.Path('/no/such')",
+        "where the path of a folder fits",
+    ),
+}
+
+
+@pytest.mark.parametrize("name", BROKEN)
+def test_a_plugin_that_is_broken_is_listed_with_its_reason(name, installed, bare):
+    code, reason = BROKEN[name]
+    installed("bad", code)
+    installed("good", HEAD + "    registries.divergences.add('fixed', Fixed)")
+    loaded, plugin = found("bad")
+    assert reason in plugin.error
+    assert "Traceback" in plugin.details
+    assert "Traceback" not in plugin.error
+    assert [broken.name for broken in loaded.broken] == ["bad"]
+    assert loaded.registries.divergences["fixed"] is Fixed
+
+
+def test_a_plugin_that_fails_half_way_leaves_nothing(installed, bare):
+    installed("half", HEAD + "    registries.divergences.add('cloud', Cloud)\n    raise ValueError('half-way')")
+    loaded, plugin = found("half")
+    assert plugin.error == "ValueError: half-way"
+    assert "cloud" not in loaded.registries.divergences
+
+
+def test_a_plugin_whose_recipes_fail_leaves_nothing(installed, bare):
+    recipes = "@agekit.hookimpl\ndef agekit_recipes():\n    raise OSError('gone')\n"
+    installed("half", HEAD + "    registries.divergences.add('cloud', Cloud)\n" + recipes)
+    loaded, plugin = found("half")
+    assert plugin.error == "OSError: gone"
+    assert "cloud" not in loaded.registries.divergences
+
+
+def test_an_interrupt_is_no_broken_plugin(installed, bare):
+    installed("slow", "raise KeyboardInterrupt")
+    with pytest.raises(KeyboardInterrupt):
+        load()
+
+
+def test_a_name_that_is_taken_breaks_the_later_plugin_and_names_both(installed, bare):
+    installed("first", HEAD + "    registries.divergences.add('mine', Fixed)")
+    installed("second", HEAD + "    registries.divergences.add('mine', Cloud)")
+    loaded, plugin = found("second")
+    assert plugin.error == "divergence 'mine' of second: the name is taken by first"
+    assert loaded.registries.divergences["mine"] is not Cloud
+
+
+@pytest.mark.parametrize(
+    ("requires", "error"),
+    [
+        ("agekit>=0.1,<0.2", ""),
+        ("agekit", ""),
+        ("", ""),
+        ("other>=9", ""),
+        ('agekit>=9; extra == "more"', ""),
+        ("agekit>=9,<10", "needs agekit<10,>=9, and this is agekit "),
+        ("AgeKit<0.1", "needs agekit<0.1, and this is agekit "),
+    ],
+)
+def test_a_plugin_for_another_version_is_not_imported(requires, error, installed, bare):
+    installed("old", "open(__file__ + '.imported', 'w').close()", requires)
+    _, plugin = found("old")
+    assert plugin.error.startswith(error)
+    assert bool(plugin.error) == bool(error)
+    file = importlib.util.find_spec("agekit_old")
+    assert file is not None
+    assert Path(f"{file.origin}.imported").exists() == (not error)
+
+
+def test_a_module_at_hand_is_a_plugin():
+    @hookimpl
+    def agekit_register(registries):
+        registries.divergences.add("cloud", Cloud)
+
+    loaded = Loaded()
+    add(loaded, module("mine", agekit_register=agekit_register), "mine")
+    assert loaded.registries.divergences.entries["cloud"].owner == "mine"
+    with pytest.raises(PluginError, match=r"^plugin again: divergence 'cloud' of again: the name is taken by mine$"):
+        add(loaded, module("again", agekit_register=agekit_register), "again")
+
+
+def test_a_plugin_ships_recipes(tmp_path, installed, bare):
+    (tmp_path / "shipped").mkdir()
+    folder = f"pathlib.Path({str(tmp_path / 'shipped')!r})"
+    installed("ships", f"import agekit, pathlib\n@agekit.hookimpl\ndef agekit_recipes(): return {folder}")
+    loaded, plugin = found("ships")
+    assert not plugin.error
+    assert tmp_path / "shipped" in loaded.recipes
+
+
+def test_plugins_are_listed_with_their_health(installed, bare, capsys):
+    installed("bad", "raise RuntimeError('no such card')")
+    installed("good", "")
+    assert main(["plugins"]) == 0
+    rows = capsys.readouterr().out.splitlines()
+    assert rows[0].split() == ["plugin", "origin", "version", "health"]
+    assert [row.split("  ")[0] for row in rows[1:] if "agekit_bad" in row or "agekit_good" in row] == ["bad", "good"]
+    (bad,) = [row for row in rows if row.startswith("bad")]
+    assert bad.endswith("1.5      broken: RuntimeError: no such card")
+    assert main(["plugins", "--traceback"]) == 0
+    assert 'raise RuntimeError("no such card")' in capsys.readouterr().out.replace("'", '"')
+
+
+def test_a_broken_plugin_is_fatal_only_to_a_recipe_that_needs_it(installed, tmp_path, capsys):
+    installed("bad", "raise RuntimeError('no such card')")
+    recipe = tmp_path / "mine.toml"
+    recipe.write_text('extends = "age_mnist"\n')
+    assert main(["validate", str(recipe)]) == 0
+    said = capsys.readouterr()
+    assert "valid (mnist" in said.out
+    assert "warning: plugin bad (agekit-bad (agekit_bad)) is broken: RuntimeError: no such card" in said.err
+    recipe.write_text('extends = "age_mnist"\nplayers.encoder.terms.real.divergence = "coral"\n')
+    assert main(["plan", str(recipe)]) == 1
+    said = capsys.readouterr()
+    assert "mine.toml:2: players.encoder.terms.real.divergence: no divergence is called 'coral'" in said.err
+    assert "it may come from a plugin that is broken: bad (RuntimeError: no such card)" in said.err
+    assert "Traceback" not in said.err
