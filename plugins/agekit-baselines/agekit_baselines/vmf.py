@@ -27,7 +27,7 @@ class VonMisesFisher(Distribution):
 
     Draws are x = wμ + √(1 − w²)v, with v uniform among the unit vectors at right angles to μ, and w drawn by rejection
     (Wood 1994; Davidson et al. 2018, algorithm 1). Which proposal is taken depends on κ, so that following the accepted
-    one alone gives a gradient that is too small, by a fifth at M = 3, κ = 5. Here w has the implicit one, which is exact:
+    one alone gives a gradient too small, by a fifth at M = 3, κ = 5. Here w has the implicit one, which is exact:
     dw/dκ = −(∂F/∂κ)/(∂F/∂w), with F its distribution function (Figurnov, Mohamed and Mnih 2018, equation 5).
 
     Shapes: loc, unit vectors [..., M], and concentration κ ≥ 0 [...]. Raises ValueError where M is below 3.
