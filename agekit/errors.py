@@ -67,6 +67,10 @@ class RecipeError(AgekitError):
         super().__init__("\n".join(str(problem) for problem in self.problems))
 
 
+LISTED = 16
+"""How many names a message lists."""
+
+
 def nearest(name: str, known: Iterable[str]) -> str:
     """Say which of the known names was probably meant.
 
@@ -78,7 +82,8 @@ def nearest(name: str, known: Iterable[str]) -> str:
     names = sorted(known)
     if close := similar(name, names):
         return f"did you mean {close}?"
-    return "known: " + ", ".join(names) if names else "there is none"
+    rest = f" and {len(names) - LISTED} more" if len(names) > LISTED else ""
+    return f"known: {', '.join(names[:LISTED])}{rest}" if names else "there is none"
 
 
 def similar(name: str, known: Iterable[str]) -> str | None:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import argparse
+import io
+import os
 import sys
 from importlib import import_module
 
@@ -13,11 +15,14 @@ from . import arguments
 def main(argv: list[str] | None = None) -> int:
     """Run a command; the exit status: 0, 1 where the user can mend what is wrong, 130 where it was interrupted."""
     parser = arguments.parser(__version__)
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")  # what a terminal cannot show is no reason to fail
     given = parser.parse_args(argv)
     try:
         return _call(given)
     except BrokenPipeError:
-        sys.stderr.close()
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # or Python complains as it flushes at its end
         return 0
     except KeyboardInterrupt:
         print("interrupted", file=sys.stderr)
@@ -34,8 +39,7 @@ def _call(given: argparse.Namespace) -> int:
     except AgekitError as error:
         if given.traceback:
             raise
-        for line in printable_lines(str(error)):
-            print(f"error: {line}", file=sys.stderr)
+        print("error: " + "\n       ".join(printable_lines(str(error))), file=sys.stderr)
         return 1
     return status
 

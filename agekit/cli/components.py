@@ -15,21 +15,25 @@ from ..contracts import SHELVES, Component, Loss
 from ..errors import AgekitError, nearest
 from ..game.messages import fits
 from ..plugins import load
+from ..recipe.compose import COMPONENT_KEYS
 from ..recipe.find import shipped
 from ..report.console import make_console
 from . import common
+
+NARROWEST = 20
+"""Characters that the last column of a table needs, so that its words can be read."""
 
 
 def list_components(given: argparse.Namespace) -> int:
     """List all shelves, or one."""
     loaded = common.plugins()
-    names = [shelf.name for shelf in SHELVES]
-    if given.shelf is not None and given.shelf not in (*names, "recipes"):
-        raise AgekitError(f"no shelf is called {given.shelf!r}; {nearest(given.shelf, [*names, 'recipes'])}")
+    names = {"recipes", *(shelf.name for shelf in SHELVES)}
+    if given.shelf not in {None, *names, *COMPONENT_KEYS}:
+        raise AgekitError(f"no shelf is called {given.shelf!r}; {nearest(given.shelf, names)}")
     rows: list[tuple[str, str, str]] = []
-    for shelf in [name for name in names if given.shelf in (None, name)]:
-        entries = loaded.registries.shelves[shelf].entries.values()
-        rows += [(f"{shelf}", entry.name, entry.component.summary()) for entry in entries]
+    for shelf in [shelf for shelf in SHELVES if given.shelf in (None, shelf.name, shelf.key)]:
+        entries = loaded.registries.shelves[shelf.name].entries.values()
+        rows += [(shelf.name, entry.name, entry.component.summary()) for entry in entries]
     if given.shelf in (None, "recipes"):
         rows += [("recipes", name, _first_line(path)) for name, path in shipped(loaded.recipes).items()]
     print_table(["shelf", "name", "what it is"], rows)
@@ -97,16 +101,16 @@ def _first_line(path: Path) -> str:
 
 
 def print_table(titles: list[str], rows: Sequence[tuple[str, ...]]) -> None:
-    """Print an aligned table; on a terminal it is as wide as that, elsewhere as wide as its text."""
+    """Print an aligned table; the last column wraps on a terminal with room for it, and nothing does elsewhere."""
     console = make_console()
-    if not console.is_terminal:
-        widths = [max(len(row[i]) for row in [tuple(titles), *rows]) for i in range(len(titles))]
+    widths = [max(len(row[i]) for row in [tuple(titles), *rows]) for i in range(len(titles))]
+    if not console.is_terminal or console.width < sum(widths[:-1]) + 2 * len(widths) + NARROWEST:
         for row in [tuple(titles), *rows]:
             console.print("  ".join(f"{cell:<{width}}" for cell, width in zip(row, widths, strict=True)).rstrip())
         return
     table = Table(box=None, pad_edge=False, header_style="bold")
-    for title in titles:
-        table.add_column(title, overflow="fold")
+    for title, width in zip(titles, widths, strict=True):
+        table.add_column(title, overflow="fold", min_width=min(width, NARROWEST) if title == titles[-1] else width)
     for row in rows:
         table.add_row(*row)
     console.print(table)

@@ -31,11 +31,12 @@ def validate(given: argparse.Namespace) -> int:
     loaded = common.plugins()
     failed = 0
     for name in given.recipes:
+        shown = "".join(printable_lines(name))
         try:
-            print(f"{name}: {_valid(common.recipe(name, given.set, loaded))}")
+            print(f"{shown}: {_valid(common.recipe(name, given.set, loaded))}")
         except RecipeError as error:
             failed += 1
-            print(f"{name}: {_counted(len(error.problems), 'problem')}")
+            print(f"{shown}: {_counted(len(error.problems), 'problem')}")
             for line in printable_lines(str(error)):
                 print(f"  {line}")
     if failed:
