@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from types import SimpleNamespace
 
 import numpy as np
@@ -57,7 +58,7 @@ checkpoint_every = 4
 """
 
 
-def recipe_of(*settings: str, text: str = TINY, components: dict[str, tuple[str, type]] | None = None) -> Recipe:
+def recipe_of(*settings: str, text: str = TINY, components: Mapping[str, tuple[str, type]] | None = None) -> Recipe:
     """The tiny recipe, or another, with `--set` settings; `components` are registered first: name to (shelf, class)."""
     loaded = plugins.load()
     if components:
@@ -74,7 +75,7 @@ def recipe_of(*settings: str, text: str = TINY, components: dict[str, tuple[str,
     return bind(document, loaded.registries, "tiny")
 
 
-def game_of(*settings: str, text: str = TINY, components: dict[str, tuple[str, type]] | None = None) -> Game:
+def game_of(*settings: str, text: str = TINY, components: Mapping[str, tuple[str, type]] | None = None) -> Game:
     """The game of `recipe_of`, on random data."""
     recipe = recipe_of(*settings, text=text, components=components)
     fields = recipe.dataset.fields()
@@ -92,6 +93,6 @@ def weights_of(game: Game) -> dict[str, torch.Tensor]:
     return {name: tensor.clone() for name, tensor in game.named_tensors()}
 
 
-def equal(a: dict[str, torch.Tensor], b: dict[str, torch.Tensor]) -> bool:
+def equal(a: Mapping[str, torch.Tensor], b: Mapping[str, torch.Tensor]) -> bool:
     """Whether two sets of tensors have the same names and bits."""
     return a.keys() == b.keys() and all(torch.equal(a[name], b[name]) for name in a)

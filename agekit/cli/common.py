@@ -38,6 +38,8 @@ def recipe(name: str, settings: Iterable[str], loaded: Loaded) -> Recipe:
 
 def writable(path: Path) -> Path:
     """A file's path whose folder is there and can be written. Raises `AgekitError` where it cannot."""
+    if path.is_dir():
+        raise AgekitError(f"{path} cannot be written: it is a folder")
     folder = path.resolve().parent
     if not folder.is_dir() or not os.access(folder, os.W_OK):
         raise AgekitError(f"{path} cannot be written: {folder} is no folder that can be written to")

@@ -108,6 +108,9 @@ def _read(path: Path, dataset: Dataset, field: DataField) -> np.ndarray:
 def _saved(out: Path, picture: np.ndarray | None, plan: ViewPlan) -> int:
     if picture is None:
         raise AgekitError(f"view {plan.name} shows {plan.nodes[plan.of].space}, which is no picture")
-    save_png(common.writable(out), picture)
+    try:
+        save_png(common.writable(out), picture)
+    except OSError as error:
+        raise AgekitError(f"{out} cannot be written: {error.strerror}") from error
     make_console().print(f"{shorten(out)}  {plan.name}: {plan.view.of}, {plan.view.statistics} statistics")
     return 0

@@ -50,13 +50,7 @@ def resume(given: argparse.Namespace) -> int:
     recipe = bind(document, common.plugins().registries, folder.read_mark()["recipe"])
     listener = Listener(RunConsole(make_console(stderr=given.json)), given.json)
     try:
-        taken = take_up(recipe, folder, listener)
-        if taken.finished:
-            done = taken.game.steps_done
-            raise AgekitError(
-                f"{folder.path} came to its end, at step {done}; --steps N goes on to step N, if its stages do"
-            )
-        return _play(taken, listener)
+        return _play(take_up(recipe, folder, listener), listener)
     finally:
         listener.console.stop()
 

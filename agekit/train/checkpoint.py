@@ -61,13 +61,14 @@ def checkpoints(folder: Path) -> list[Checkpoint]:
     return [Checkpoint(path) for path in sorted(folder.glob("step-*")) if (path / STATE).is_file()]
 
 
-def save(folder: Path, game: Game, gallery: Gallery, extra: dict[str, Any], keep: int) -> Checkpoint:
-    """Write a checkpoint and remove all but the latest `keep`.
+def name_of(game: Game) -> str:
+    """The name of a checkpoint of a game as it stands."""
+    return f"step-{game.steps_done:09d}"
 
-    Those of later steps go as well: they were damaged, and the run was taken up before them. Raises `RunError` where
-    the disk does not take it.
-    """
-    final = folder / f"step-{game.steps_done:09d}"
+
+def save(folder: Path, game: Game, gallery: Gallery, extra: dict[str, Any], keep: int) -> Checkpoint:
+    """Write a checkpoint and remove all but the latest `keep`. Raises `RunError` where the disk does not take it."""
+    final = folder / name_of(game)
     temporary = folder / f".{final.name}.tmp"
     try:
         shutil.rmtree(temporary, ignore_errors=True)
@@ -77,10 +78,8 @@ def save(folder: Path, game: Game, gallery: Gallery, extra: dict[str, Any], keep
             shutil.rmtree(final)
         os.replace(temporary, final)
         sync(folder)
-        there = checkpoints(folder)
-        position = there.index(Checkpoint(final))
-        for gone in (*there[: max(0, position + 1 - keep)], *there[position + 1 :]):
-            shutil.rmtree(gone.path)
+        for old in checkpoints(folder)[:-keep]:
+            shutil.rmtree(old.path)
     except (OSError, SafetensorError) as error:
         shutil.rmtree(temporary, ignore_errors=True)
         reason = (error.strerror if isinstance(error, OSError) else None) or error

@@ -109,7 +109,8 @@ def open_run(path: Path) -> RunFolder:
         said = "does not exist" if not path.exists() else f"is not a run's folder: it has no {MARK}"
         raise RunError(f"{path} {said}")
     try:
-        found = folder.read_mark().get("format")
+        mark = folder.read_mark()
+        found = mark.get("format") if isinstance(mark, dict) else None
     except (OSError, ValueError) as error:
         raise RunError(f"{folder.mark} cannot be read: {error}") from error
     if found != FORMAT:

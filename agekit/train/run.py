@@ -93,7 +93,8 @@ def start(
 def resume(recipe: Recipe, folder: RunFolder, listener: Listener, cache: Path | None = None) -> Run:
     """Take a run up at its last good checkpoint; at its beginning where there is none.
 
-    Raises `RunError` where the data is not what the run began with.
+    Checkpoints that are damaged are passed over, and set aside. Raises `RunError` where the data is not what the run
+    began with, or the run came to its end.
     """
     device = prepare_compute(recipe.compute)
     data = prepare(recipe.dataset_name, recipe.dataset, cache or cache_home(), progress=listener.preparing)
@@ -108,10 +109,15 @@ def resume(recipe: Recipe, folder: RunFolder, listener: Listener, cache: Path | 
     state = restore_last(folder, game, gallery)
     if not state:
         load_sources(game)
-    try:
+    if game.steps_done >= game.total_steps:
+        raise RunError(
+            f"{folder.path} came to its end, at step {game.steps_done}; --steps N goes on to step N, if its stages do"
+        )
+    with _writing(folder):
+        for later in saved.checkpoints(folder.checkpoints):
+            if later.path.name > saved.name_of(game):
+                later.path.rename(later.path.with_name(f"damaged-{later.path.name}"))
         write_text(folder.recipe, tomli_w.dumps(recipe.document.tree))
-    except OSError as error:
-        raise RunError(f"{folder.recipe} cannot be written: {error.strerror}") from error
     return _opened(folder, recipe, data, game, state, gallery)
 
 
