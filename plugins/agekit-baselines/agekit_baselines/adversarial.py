@@ -39,7 +39,7 @@ class Hinge(agekit.Adversarial):
 
     real: max(0, 1 − s)     fake: max(0, 1 + s)     fool: −s.
 
-    Source: Lim and Ye 2017, equations 6 and 7; Miyato et al. 2018, equations 16 and 17. Shapes: score [n] -> [n].
+    Source: Lim and Ye 2017; Miyato et al. 2018, equations 16 and 17. Shapes: score [n] -> [n].
     """
 
     def __call__(self, score: Tensor) -> Tensor:

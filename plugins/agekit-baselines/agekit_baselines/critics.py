@@ -42,7 +42,7 @@ class DCGANCritic(agekit.Critic):
 class CodesCritic(agekit.Critic):
     """A perceptron from codes to a score, with ReLU between its layers.
 
-    Source: Tolstikhin et al. 2018, appendix C (four hidden layers of 512 units); Makhzani et al. 2016 have two of 1000.
+    Source: the released code of Tolstikhin et al. 2018 has four layers of 512 units, Makhzani et al. 2016 two of 1000.
     Shapes: one or more vectors [n, d_i], joined -> [n].
     """
 

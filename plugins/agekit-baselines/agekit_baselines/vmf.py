@@ -28,7 +28,7 @@ class VonMisesFisher(Distribution):
     Draws are x = wμ + √(1 − w²)v, with v uniform among the unit vectors at right angles to μ, and w drawn by rejection
     (Wood 1994; Davidson et al. 2018, algorithm 1). Which proposal is taken depends on κ, so that following the accepted
     one alone gives a gradient too small, by a fifth at M = 3, κ = 5. Here w has the implicit one, which is exact:
-    dw/dκ = −(∂F/∂κ)/(∂F/∂w), with F its distribution function (Figurnov, Mohamed and Mnih 2018, equation 5).
+    dw/dκ = −(∂F/∂κ)/(∂F/∂w), with F its distribution function (Figurnov, Mohamed and Mnih 2018, section 3).
 
     Shapes: loc, unit vectors [..., M], and concentration κ ≥ 0 [...]. Raises ValueError where M is below 3.
     """
@@ -77,7 +77,7 @@ class VonMisesFisher(Distribution):
     def kl_to_uniform(self) -> Tensor:
         """KL to the uniform law on the sphere: κ E[w] − log E₀[exp(κw)], [...]; it does not depend on μ.
 
-        Source: Davidson et al. 2018, equation 14, with the sphere's area in place.
+        Source: Davidson et al. 2018, section 3.4, where the area of the sphere enters as a constant.
         """
         return self._kl.to(self.loc.dtype)
 
