@@ -10,6 +10,7 @@ from torch import Tensor
 from torch.distributions import Distribution
 
 from ..contracts import Loss, Operator, Reference, draws
+from ..errors import Problem, RecipeError
 from .graph import Node, Scope
 from .plan import Mode, PlannedTerm
 from .randomness import Part, generator, seed_networks
@@ -78,15 +79,20 @@ class Flow:
         return {"generator": generator(self.device, *self.key, *name)}
 
     def term(self, planned: PlannedTerm, reference: Reference | None) -> Tensor:
-        """The value of a term: a scalar, unweighted, computed in float32 or better."""
+        """The value of a term: a scalar, unweighted, computed in float32 or better.
+
+        Raises `RecipeError`, naming the term, where the loss refuses its operands.
+        """
         operands = [
             reference if bind.node is None else self.values[bind.node] if bind.distribution else self.sample(bind.node)
             for bind in planned.binds
         ]
-        with torch.autocast(self.device.type, enabled=False):
-            chance = self.chance(planned.term.loss, "term", planned.term.name)
-            value = planned.term.loss(*map(precise, operands), **chance)
-        return value.mean()
+        term = planned.term
+        try:
+            with torch.autocast(self.device.type, enabled=False):
+                return term.loss(*map(precise, operands), **self.chance(term.loss, "term", term.name)).mean()
+        except ValueError as error:
+            raise RecipeError([Problem(f"term {term.name}", f"{term.label}: {error}")]) from error
 
 
 def precise(value: Any) -> Any:
