@@ -7,7 +7,7 @@ import sys
 from collections.abc import Iterable
 from pathlib import Path
 
-from ..errors import AgekitError, RecipeError
+from ..errors import AgekitError, Problem, RecipeError
 from ..game.bound import Recipe
 from ..game.check import bind
 from ..plugins import Loaded, load
@@ -32,7 +32,8 @@ def recipe(name: str, settings: Iterable[str], loaded: Loaded) -> Recipe:
     except RecipeError as error:
         if any("is called" in problem.message for problem in error.problems) and loaded.broken:
             broken = ", ".join(f"{plugin.name} ({plugin.error})" for plugin in loaded.broken)
-            raise AgekitError(f"{error}\nit may come from a plugin that is broken: {broken}") from error
+            note = Problem("", f"it may come from a plugin that is broken: {broken}")
+            raise RecipeError([*error.problems, note]) from error
         raise
 
 

@@ -1,0 +1,342 @@
+"""The command line: what it prints, what it refuses, and how it ends."""
+
+import json
+import os
+import subprocess
+import sys
+import tomllib
+from pathlib import Path
+
+import pytest
+
+from agekit import __version__
+from agekit.cli import main
+from agekit.contracts import SHELVES
+
+COMMANDS = [
+    "run",
+    "resume",
+    "sample",
+    "reconstruct",
+    "board",
+    "plan",
+    "validate",
+    "copy",
+    "schema",
+    "list",
+    "show",
+    "plugins",
+    "data",
+]
+HEAVY = {"torch", "pydantic", "numpy", "PIL", "rich", "pluggy"}
+
+
+@pytest.fixture(autouse=True)
+def nowhere(tmp_path, monkeypatch):
+    """An empty folder, no data, no cache, and a wide screen."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("AGEKIT_DATA", str(tmp_path / "data"))
+    monkeypatch.setenv("AGEKIT_CACHE", str(tmp_path / "cache"))
+
+
+@pytest.fixture
+def told(capsys):
+    """A function that runs a command: its status, and the lines of its output and of its errors."""
+
+    def run(*arguments: str) -> tuple[int, list[str], list[str]]:
+        status = main([*arguments])
+        said = capsys.readouterr()
+        assert "Traceback" not in said.out + said.err
+        return status, said.out.splitlines(), said.err.splitlines()
+
+    return run
+
+
+def shell(command: str) -> subprocess.CompletedProcess[str]:
+    environment = {**os.environ, "AGEKIT": f"{sys.executable} -m agekit", "OMP_NUM_THREADS": "1"}
+    arguments = ["bash", "-c", f"set -o pipefail; {command}"]
+    return subprocess.run(arguments, check=False, capture_output=True, text=True, timeout=120, env=environment)
+
+
+def wrong(recipe: str) -> str:
+    Path("wrong.toml").write_text(f'extends = "age_mnist"\n{recipe}\n')
+    return "wrong.toml"
+
+
+@pytest.mark.parametrize("arguments", [["--help"], ["--version"], ["run", "--help"], ["data", "get", "--help"], []])
+def test_help_and_version_load_nothing_heavy(arguments):
+    code = (
+        "import sys\n"
+        "from agekit.__main__ import main\n"
+        "try:\n    main(sys.argv[1:])\nexcept SystemExit as end:\n    status = end.code\n"
+        f"print(status, sorted({HEAVY} & sys.modules.keys()), file=sys.stderr)"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code, *arguments], capture_output=True, text=True, check=True, timeout=60
+    )
+    assert done.stderr.splitlines()[-1] == f"{0 if arguments else 2} []"
+
+
+def test_help_names_every_command(capsys):
+    with pytest.raises(SystemExit) as end:
+        main(["--help"])
+    assert end.value.code == 0
+    text = capsys.readouterr().out
+    assert [name for name in COMMANDS if f"\n    {name}" not in text] == []
+
+
+@pytest.mark.parametrize("command", [name for name in COMMANDS if name != "data"])
+def test_every_command_has_its_help_and_may_show_tracebacks(command, capsys):
+    with pytest.raises(SystemExit) as end:
+        main([command, "--help"])
+    assert end.value.code == 0
+    assert "--traceback" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    "arguments", [[], ["nothing"], ["data"], ["run"], ["run", "a", "--stepz", "3"], ["run", "a", "--steps", "x"]]
+)
+def test_wrong_usage_ends_with_2(arguments, capsys):
+    with pytest.raises(SystemExit) as end:
+        main(arguments)
+    assert end.value.code == 2
+    assert "usage: agekit" in capsys.readouterr().err
+
+
+def test_the_version_is_the_package_s(capsys):
+    with pytest.raises(SystemExit):
+        main(["--version"])
+    assert capsys.readouterr().out == f"agekit {__version__}\n"
+
+
+def test_list_shows_every_shelf_and_the_recipes(told):
+    status, out, err = told("list")
+    assert (status, err) == (0, [])
+    assert out[0].split("  ")[0] == "shelf"
+    listed = {line.split()[0] for line in out[1:]}
+    assert {"generators", "encoders", "references", "divergences", "reciprocities", "datasets", "recipes"} <= listed
+    assert listed <= {"recipes", *(shelf.name for shelf in SHELVES)}
+    assert any(line.split()[:2] == ["recipes", "age_celeba"] and "AGE on CelebA" in line for line in out)
+
+
+def test_one_shelf_is_listed_by_either_of_its_names(told):
+    status, out, _ = told("list", "divergences")
+    assert status == 0
+    assert {line.split()[0] for line in out[1:]} == {"divergences"}
+    assert {"kl_sphere", "kl_gaussian", "mmd"} <= {line.split()[1] for line in out[1:]}
+    assert told("list", "divergence")[1] == out
+    assert {line.split()[0] for line in told("list", "recipes")[1][1:]} == {"recipes"}
+
+
+def test_an_unknown_shelf_is_told_with_the_nearest(told):
+    assert told("list", "divergance") == (
+        1,
+        [],
+        ["error: no shelf is called 'divergance'; did you mean divergences?"],
+    )
+
+
+@pytest.mark.parametrize("kind", ["divergence", "divergences"])
+def test_show_prints_formula_source_and_options(told, kind):
+    status, out, _ = told("show", kind, "kl_sphere")
+    text = "\n".join(out)
+    assert status == 0
+    assert out[0] == "divergence kl_sphere  (from agekit.builtin)"
+    assert "Source: Ulyanov, Vedaldi and Lempitsky 2018, equation 7" in text
+    assert "operands: of (vectors)" in text
+    assert any(line.split()[:4] == ["direction", "qp", "or", "pq"] and '"qp"' in line for line in out)
+
+
+def test_show_prints_units_and_needed_options(told):
+    out = told("show", "schedule", "linear")[1]
+    assert any(line.split()[:4] == ["start", "a", "number", "(needed)"] for line in out)
+    assert any(line.startswith("over") and " steps " in line for line in out)
+
+
+def test_every_component_can_be_shown(told):
+    from agekit.plugins import load
+
+    shown = 0
+    for registry in load().registries.shelves.values():
+        for name in registry:
+            assert told("show", registry.shelf.key, name)[0] == 0
+            shown += 1
+    assert shown >= 30
+
+
+def test_show_names_the_nearest(told):
+    assert told("show", "divergence", "kl_shpere")[2] == [
+        "error: no divergence is called 'kl_shpere'; did you mean kl_sphere?"
+    ]
+    assert told("show", "divergense", "kl_sphere")[2] == [
+        "error: no kind of component is called 'divergense'; did you mean divergence?"
+    ]
+
+
+def test_plan_prints_modes_draws_and_cost(told):
+    status, out, _ = told("plan", "age_mnist")
+    assert status == 0
+    rows = [line.split() for line in out]
+    assert ["recipe", "age_mnist"] in rows
+    encoder = rows[rows.index(next(r for r in rows if r[:2] == ["player", "encoder:"])) :]
+    assert next(row for row in encoder if row and row[0] == "e(g(z))")[1] == "trained"
+    assert next(row for row in encoder if row and row[0] == "g(e(x))")[1] == "through"
+    assert "-1 × fake: divergence kl_sphere(of = e(g(z)))" in [line.strip() for line in out]
+    assert sum("one update:" in line for line in out) == 2
+
+
+def test_plan_follows_the_stages(told):
+    text = """\
+[[stages]]
+epochs = 1
+players.generator = false
+[[stages]]
+steps = 7
+players.encoder.terms.more = { reciprocity = "l2", of = "g(z2)", to = "g(e(x))" }
+"""
+    out = told("plan", wrong(text))[1]
+    assert [line for line in out if line.startswith("stage ")] == [
+        "stage stage 1: 1 epoch, batch 64, optimizers fresh",
+        "stage stage 2: 7 steps, batch 64, optimizers carried",
+    ]
+    assert sum(line.split()[:2] == ["g(z2)", "constant"] for line in out) == 1
+    (g,) = [line for line in out if line.startswith("network   g:")]
+    assert "trained by generator" in g
+
+
+def test_validate_reports_each_of_several(told):
+    bad = wrong("[data]\nbatc = 3\n[latent]\ndim = 'x'")
+    status, out, err = told("validate", "age_mnist", bad, "no_such", "age_celeba.toml")
+    assert status == 1
+    assert out[0] == "age_mnist: valid (mnist; players encoder, generator; 1 stage)"
+    assert out[1:4] == [
+        "wrong.toml: 2 problems",
+        "  wrong.toml:3: data.batc: unknown key; did you mean batch?",
+        "  wrong.toml:5: latent.dim: found 'x', where a whole number fits",
+    ]
+    assert out[4] == "no_such: 1 problem"
+    assert out[5].startswith("  no such recipe: no_such; ")
+    assert out[6] == "age_celeba.toml: valid (celeba; players encoder, generator; 2 stages)"
+    assert err == ["2 of 4 recipes cannot be used"]
+
+
+def test_validate_takes_settings(told):
+    assert told("validate", "age_mnist", "--set", "latent.dim=32")[0] == 0
+    status, out, _ = told("validate", "age_mnist", "--set", "latent.dim=0")
+    assert status == 1
+    assert out[1] == "  --set: latent.dim: found 0, where a whole number greater than or equal to 1 fits"
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("[data]\nbatc = 3", "wrong.toml:3: data.batc: unknown key; did you mean batch?"),
+        (
+            "[players.encoder.terms]\nreal = { of = 'e(e(x))' }",
+            "wrong.toml:3: players.encoder.terms.real.of: e sees x [",
+        ),
+        (
+            "[players.encoder]\nowns = ['e', 'g']",
+            "players.generator.owns: g is owned twice, by encoder and by generator",
+        ),
+        ("[players.encoder.terms]\nreal = { to = 'y' }", "wrong.toml:3: players.encoder.terms.real.to: unknown key"),
+        ("not toml", "wrong.toml:2: not TOML: "),
+    ],
+)
+@pytest.mark.parametrize("command", ["plan", "run"])
+def test_a_wrong_recipe_is_one_clear_message(told, command, text, said):
+    status, out, err = told(command, wrong(text))
+    assert (status, out) == (1, [])
+    assert err[0].startswith("error: ")
+    assert said in err[0]
+
+
+def test_a_traceback_is_shown_on_request(capsys):
+    from agekit.errors import RecipeError
+
+    with pytest.raises(RecipeError):
+        main(["plan", wrong("[data]\nbatc = 3"), "--traceback"])
+
+
+def test_a_missing_data_set_says_how_to_get_it(told, tmp_path):
+    status, out, err = told("run", "age_mnist", "--device", "cpu")
+    assert (status, out) == (1, [])
+    assert err[0].startswith(f"error: mnist is not in {tmp_path / 'data' / 'mnist'}: there is no such folder")
+    ways = [line.strip() for line in err[1:]]
+    assert ways[0] == "To get it:"
+    assert "- agekit data get mnist" in ways
+    assert "- say where you have it: --set data.root=FOLDER" in ways
+    assert not (tmp_path / "runs").exists()
+
+
+def test_data_list_says_what_is_at_hand(told):
+    status, out, _ = told("data", "list")
+    assert status == 0
+    rows = {line.split("  ")[0]: line for line in out}
+    assert "yes, 8,192 samples" in rows["toyfaces"]
+    assert " no " in rows["celeba"]
+    assert len(rows) >= 9
+
+
+def test_data_get_refuses_what_it_does_not_know_or_may_not_fetch(told):
+    assert told("data", "get", "minst")[2] == ["error: no data set is called 'minst'; did you mean mnist?"]
+    status, _, err = told("data", "get", "celeba", "--yes")
+    assert status == 1
+    assert err[0].startswith("error: celeba cannot be fetched automatically")
+
+
+def test_copy_hands_out_a_recipe_to_edit(told):
+    assert told("copy", "age_mnist")[0] == 0
+    assert Path("age_mnist.toml").read_text().startswith("# AGE on MNIST")
+    assert told("validate", "age_mnist.toml")[0] == 0
+    assert told("copy", "age_mnist.toml", "mine.toml")[1] == [
+        "mine.toml  copied from age_mnist.toml; agekit run mine.toml"
+    ]
+
+
+def test_copy_leaves_what_is_there(told):
+    Path("age_mnist.toml").write_text("mine")
+    assert told("copy", "age_mnist") == (1, [], ["error: age_mnist.toml is there already, and is left as it is"])
+    assert Path("age_mnist.toml").read_text() == "mine"
+
+
+def test_copy_names_what_it_cannot_do(told):
+    assert told("copy", "age_minst")[2] == ["error: no recipe is called 'age_minst'; did you mean age_mnist?"]
+    status, _, err = told("copy", "age_mnist", "nowhere/mine.toml")
+    assert status == 1
+    assert err[0].startswith("error: nowhere/mine.toml cannot be written: ")
+
+
+def test_schema_is_printed_or_written(told):
+    status, out, _ = told("schema")
+    assert status == 0
+    assert json.loads("\n".join(out))["title"] == "an agekit recipe"
+    assert told("schema", "--out", "recipe.json")[0] == 0
+    assert json.loads(Path("recipe.json").read_text()) == json.loads("\n".join(out))
+    assert told("schema", "--out", "no/recipe.json")[0] == 1
+
+
+def test_names_cannot_play_with_the_terminal(told):
+    status, out, err = told("validate", "a\x1b[31m.toml", "\udcff.toml")
+    assert status == 1
+    assert "\x1b" not in "".join(out + err)
+    assert out[0] == "a\\x1b[31m.toml: 1 problem"
+
+
+@pytest.mark.parametrize("command", ["list", "plan age_mnist"])
+def test_a_closed_pipe_is_no_failure(command):
+    done = shell(f"$AGEKIT {command} | head -c 1")
+    assert (done.returncode, done.stderr) == (0, "")
+
+
+def test_a_terminal_without_our_letters_is_served(told):
+    done = shell("PYTHONIOENCODING=ascii $AGEKIT show divergence kl_sphere")
+    assert done.returncode == 0
+    assert "KL(codes \\u2016 sphere)" in done.stdout
+
+
+def test_the_module_and_the_command_are_one():
+    done = shell("$AGEKIT --version")
+    assert done.stdout == f"agekit {__version__}\n"
+    project = tomllib.loads((Path(__file__).parent.parent / "pyproject.toml").read_text())["project"]
+    assert project["scripts"] == {"agekit": "agekit.__main__:main"}
