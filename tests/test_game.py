@@ -447,7 +447,9 @@ def test_a_stage_changes_what_it_names_and_begins_with_fresh_or_carried_optimize
     assert equal(dict(state), carried if optimizer == "carried" else {})
     assert report.weights["encoder"]["reconstruct"] == 5
     assert game.step().weights["encoder"]["reconstruct"] == 7.5
-    assert [len(batch) for batch in taken] == [8, 8, 8, 20]
+    game.step()
+    assert [len(batch) for batch in taken] == [8, 8, 8, 20, 20]
+    assert sorted(taken[3] + taken[4]) == list(range(40))  # its epochs are counted from its own beginning
 
 
 def test_what_a_stage_says_of_its_length_counts_before_what_the_run_says():
