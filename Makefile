@@ -1,7 +1,8 @@
 # Everything is done in .venv, with the versions of constraints.txt, which are those that are tested.
-PYTHON ?= python3
-VENV   := .venv
-BIN    := $(VENV)/bin
+PYTHON  ?= python3
+VENV    := .venv
+BIN     := $(VENV)/bin
+PLUGINS := $(wildcard plugins/*)
 
 .PHONY: demo test check format docs clean
 
@@ -12,14 +13,15 @@ test: $(VENV)/.tools
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2
 
 check: $(VENV)/.tools
-	$(BIN)/ruff format --check agekit tests
-	$(BIN)/ruff check agekit tests
+	$(BIN)/ruff format --check agekit docs plugins tests
+	$(BIN)/ruff check agekit docs plugins tests
 	$(BIN)/mypy
+	$(BIN)/mypy $(wildcard plugins/*/agekit_*)
 	$(BIN)/python docs/write.py --check
 
 format: $(VENV)/.tools
-	$(BIN)/ruff format agekit tests
-	$(BIN)/ruff check --fix agekit tests
+	$(BIN)/ruff format agekit docs plugins tests
+	$(BIN)/ruff check --fix agekit docs plugins tests
 
 docs: $(VENV)/.tools
 	$(BIN)/python docs/write.py
@@ -35,5 +37,5 @@ $(VENV)/.runtime: pyproject.toml constraints.txt
 	touch $@
 
 $(VENV)/.tools: $(VENV)/.runtime
-	$(BIN)/python -m pip install --disable-pip-version-check --quiet --constraint constraints.txt --editable ".[dev]"
+	$(BIN)/python -m pip install --disable-pip-version-check --quiet --constraint constraints.txt --editable ".[dev]" $(PLUGINS:%=--editable %)
 	touch $@
