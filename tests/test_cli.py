@@ -13,21 +13,8 @@ from agekit import __version__
 from agekit.cli import main
 from agekit.contracts import SHELVES
 
-COMMANDS = [
-    "run",
-    "resume",
-    "sample",
-    "reconstruct",
-    "board",
-    "plan",
-    "validate",
-    "copy",
-    "schema",
-    "list",
-    "show",
-    "plugins",
-    "data",
-]
+TRAINING = ["run", "resume", "sample", "reconstruct", "board"]
+COMMANDS = [*TRAINING, "plan", "validate", "copy", "schema", "list", "show", "plugins", "data"]
 HEAVY = {"torch", "pydantic", "numpy", "PIL", "rich", "pluggy"}
 
 
@@ -237,7 +224,7 @@ def test_validate_takes_settings(told):
         ),
         (
             "[players.encoder]\nowns = ['e', 'g']",
-            "players.generator.owns: g is owned twice, by encoder and by generator",
+            "owns: g is owned twice, by encoder and by generator",
         ),
         ("[players.encoder.terms]\nreal = { to = 'y' }", "wrong.toml:3: players.encoder.terms.real.to: unknown key"),
         ("not toml", "wrong.toml:2: not TOML: "),

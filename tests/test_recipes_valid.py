@@ -1,0 +1,89 @@
+"""Every recipe that is shipped binds, plans, says what it is, and keeps to the published numbers."""
+
+from pathlib import Path
+
+import pytest
+
+from agekit.api import load
+from agekit.builtin.optimizers import Adam
+from agekit.builtin.schedules import Steps
+from agekit.game.plan import plan_player
+from agekit.game.scope import scope_of
+
+RECIPES = sorted((Path(__file__).parent.parent / "recipes").glob("*.toml"))
+NAMED = {
+    "quickstart",
+    "age_celeba",
+    "age_celeba_2018",
+    "age_cifar10_2018",
+    "age_cifar10",
+    "age_svhn",
+    "age_tiny_imagenet",
+    "age_mnist",
+    "age_fashion_mnist",
+    "age_folder",
+}
+
+
+def test_all_that_are_promised_are_there():
+    assert {path.stem for path in RECIPES} >= NAMED
+
+
+@pytest.mark.parametrize("path", RECIPES, ids=lambda path: path.stem)
+def test_a_recipe_binds_plans_and_says_what_it_is(path):
+    first = path.read_text(encoding="utf-8").splitlines()[0]
+    assert first.startswith("# ")
+    assert len(first) > 20
+    recipe = load(path)
+    assert recipe.about.summary
+    assert recipe.about.source
+    scope = scope_of(recipe)
+    for stage in recipe.stages:
+        plans = [plan_player(player, scope) for player in stage.players]
+        assert all("trained" in plan.modes for plan in plans)
+        assert stage.views
+        assert stage.keys.steps or stage.keys.epochs or stage.run.steps or stage.run.epochs
+
+
+PUBLISHED = {
+    # M, batches, generator updates, μ, λ, halving every, epochs: facts of the released code and their exact equivalents
+    "age_celeba": (64, (64, 256), 3, (5, 7.5), 7.8125, 5, (5, 1)),
+    "age_celeba_2018": (64, (64, 256), 3, (10, 15), 1000, 5, (5, 1)),
+    "age_cifar10": (128, (64,), 2, (5,), 3.90625, 40, (150,)),
+    "age_cifar10_2018": (128, (64,), 2, (10,), 1000, 40, (150,)),
+    "age_tiny_imagenet": (128, (64,), 2, (5,), 7.8125, 3, (6,)),
+}
+
+
+@pytest.mark.parametrize("name", PUBLISHED)
+def test_the_numbers_are_the_published_ones(name):
+    recipe = load(name)
+    assert recipe.reference is not None
+    weights, batches, epochs = [], [], []
+    for stage in recipe.stages:
+        encoder, generator = stage.players
+        terms = {term.name: term.weight for player in stage.players for term in player.terms}
+        weights.append(terms["reconstruct"])
+        batches.append(stage.batch)
+        epochs.append(stage.keys.epochs or stage.run.epochs)
+        assert {term.name: term.weight for term in encoder.terms} | {"reconstruct": 0} == {
+            "real": 1,
+            "fake": -1,
+            "reconstruct": 0,
+        }
+        for player in stage.players:
+            assert isinstance(player.optimizer, Adam)
+            assert isinstance(player.optimizer.lr, Steps)
+            rate = player.optimizer.lr
+            assert player.optimizer.betas == (0.5, 0.999)
+            assert (rate.value, rate.factor, rate.first, rate.unit) == (2e-4, 0.5, rate.every - 1, "epochs")
+    found = (
+        recipe.reference.dim,
+        tuple(batches),
+        generator.updates,
+        tuple(weights),
+        terms["recover"],
+        rate.every,
+        tuple(epochs),
+    )
+    assert found == PUBLISHED[name]
