@@ -13,7 +13,7 @@ from agekit.recipe.find import shipped
 from agekit.train.run import play, start
 
 from .layouts import LAYOUTS
-from .test_run import Quiet
+from .runs import Quiet
 
 RECIPES = Path(__file__).parent.parent / "recipes"
 BATCH = 4

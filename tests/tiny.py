@@ -9,6 +9,7 @@ import numpy as np
 import torch
 
 from agekit import plugins
+from agekit.game.batches import Batches
 from agekit.game.bound import Recipe
 from agekit.game.check import bind
 from agekit.game.game import Game
@@ -96,3 +97,33 @@ def weights_of(game: Game) -> dict[str, torch.Tensor]:
 def equal(a: Mapping[str, torch.Tensor], b: Mapping[str, torch.Tensor]) -> bool:
     """Whether two sets of tensors have the same names and bits."""
     return a.keys() == b.keys() and all(torch.equal(a[name], b[name]) for name in a)
+
+
+def gradients_of(game, player, update=0):
+    """The gradients that an update of a player leaves, by parameter, and its terms."""
+    seat = next(seat for seat in game.seats if seat.player.name == player)
+    terms = game.gradients(seat, update, {term.name: float(term.weight) for term in seat.player.terms})
+    return {
+        f"{name}.{inner}": parameter.grad
+        for name, network in game.networks.items()
+        for inner, parameter in network.named_parameters()
+    }, terms
+
+
+def recorded(monkeypatch):
+    """What is drawn from now on: the keys of codes, and the samples of data."""
+    draws, taken = [], []
+    draw, take = Game.draw, Batches.take
+
+    def drawing(self, count, *key):
+        drawn = draw(self, count, *key)
+        draws.append((key, drawn))
+        return drawn
+
+    def taking(self, indices, *rest):
+        taken.append(tuple(indices))
+        return take(self, indices, *rest)
+
+    monkeypatch.setattr(Game, "draw", drawing)
+    monkeypatch.setattr(Batches, "take", taking)
+    return draws, taken
