@@ -52,7 +52,7 @@ class Shapes(Dataset):
             "x": DataField("image", (3, self.size, self.size)),
             "mask": DataField("classes", (self.size, self.size), ("ground", "disc", "square")),
             "label": DataField("classes", (), ("disc", "square")),
-            "pose": DataField("vector", (5,)),
+            "pose": DataField("vector", (5,), ("left", "right", "lift", "tilt", "zoom")),
         }
 
     def open(self) -> Source:
