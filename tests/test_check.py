@@ -256,3 +256,18 @@ def test_weights_from_elsewhere_need_not_be_there():
     assert (
         bound(AGE.replace("g = {", 's = { parser = "tiny", from = "no/such/run" }\ng = {', 1)).networks["s"].keys.source
     )
+
+
+@pytest.mark.parametrize(
+    ("was", "becomes", "key"),
+    [
+        ("samples =", '"../samples" =', "views.../samples"),
+        ("real = {", '"a/b" = {', "players.encoder.terms.a/b"),
+        ("[players.encoder", '[players."a b"', "players.a b"),
+    ],
+)
+def test_names_that_become_files_and_curves_are_plain(was, becomes, key):
+    lines = said(AGE.replace(was, becomes))
+    assert [line.partition(": ")[2] for line in lines] == [
+        f"{key}: is no plain name: letters, digits, dashes and underscores fit"
+    ]

@@ -56,8 +56,10 @@ def test_names_are_chosen_numbered_and_never_taken_twice(capsys):
     assert agekit_run(*short) == 0
     shutil.rmtree("runs/tiny-0001")
     assert agekit_run(*short) == 0
+    shutil.rmtree("runs/tiny-0003")
+    assert agekit_run(*short) == 0
     assert agekit_run(*short, "--name", "mine", "--out", "others") == 0
-    assert sorted(path.name for path in Path("runs").iterdir()) == ["tiny-0002", "tiny-0003"]
+    assert sorted(path.name for path in Path("runs").iterdir() if path.is_dir()) == ["tiny-0002", "tiny-0004"]
     assert agekit_run(*short, "--name", "mine", "--out", "others") == 1
     assert "error: others/mine is there already" in capsys.readouterr().err
     for name in ("../up", "", ".hidden", "a/b"):

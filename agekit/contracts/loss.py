@@ -70,6 +70,8 @@ class Divergence(Loss):
 
     @classmethod
     def __pydantic_init_subclass__(cls, **kwargs: Any) -> None:
+        if "operands" in cls.__dict__:
+            return
         kinds = inspect.Parameter.POSITIONAL_ONLY, inspect.Parameter.POSITIONAL_OR_KEYWORD
         taken = [p for p in inspect.signature(cls.__call__).parameters.values() if p.kind in kinds][1:]
         cls.operands = {"of": Operand(vectors=True)}

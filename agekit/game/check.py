@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
@@ -19,6 +20,9 @@ from .bound import BoundStage, Player, Recipe
 from .graph import DRAW, REFERENCE, Graph, Scope
 from .plan import plan_player, plan_term, plan_view
 from .scope import leaves, signature
+
+PLAIN = re.compile(r"\w[\w-]*\Z")
+"""Names of players, terms and views become names of curves and of files."""
 
 TABLES = {"about", "data", "latent", "networks", "players", "views", "run", "compute"}
 
@@ -118,6 +122,13 @@ def _check_names(recipe: Recipe, binder: Binder) -> None:
     for name in recipe.derived:
         if name in fields or DRAW.match(name) or name == REFERENCE or not name.isidentifier():
             binder.wrong(("data", "fields", name), "the name is taken; choose another")
+    stage = recipe.stages[0]
+    keys: list[Key] = [("views", name) for name in stage.views]
+    keys += [("players", player.name) for player in stage.players]
+    keys += [("players", player.name, "terms", term.name) for player in stage.players for term in player.terms]
+    for key in keys:
+        if not PLAIN.match(str(key[-1])):
+            binder.wrong(key, "is no plain name: letters, digits, dashes and underscores fit")
 
 
 def _check_ownership(stage: BoundStage, binder: Binder) -> None:

@@ -87,19 +87,25 @@ def _claim(runs: Path, name: str | None, recipe_name: str) -> Path:
                 f"{runs / name} is there already; choose another --name, or: agekit resume {runs / name}"
             ) from None
         return runs / name
-    used = [
-        int(match[1])
-        for entry in runs.iterdir()
-        if (match := re.match(rf"{re.escape(recipe_name)}-(\d+)\Z", entry.name))
-    ]
-    number = max(used, default=0) + 1
     while True:
         try:
-            (runs / f"{recipe_name}-{number:04d}").mkdir()
+            path = runs / f"{recipe_name}-{_next_number(runs, recipe_name):04d}"
+            path.mkdir()
         except FileExistsError:
-            number += 1
-        else:
-            return runs / f"{recipe_name}-{number:04d}"
+            continue
+        return path
+
+
+def _next_number(runs: Path, recipe_name: str) -> int:
+    """The number after all that were ever given: those of the folders that are there, and the one noted as the last."""
+    noted = runs / f".{recipe_name}.last"
+    names = [entry.name for entry in runs.iterdir()]
+    used = [int(match[1]) for name in names if (match := re.match(rf"{re.escape(recipe_name)}-(\d+)\Z", name))]
+    if noted.is_file() and (text := noted.read_text(encoding="utf-8").strip()).isdigit():
+        used.append(int(text))
+    number = max(used, default=0) + 1
+    write_text(noted, f"{number}\n")
+    return number
 
 
 def open_run(path: Path) -> RunFolder:
