@@ -1,19 +1,17 @@
-"""Divergences between clouds of codes: fitted Gaussians, and kernel means."""
+"""Diagonal Gaussians fitted to clouds of codes."""
 
 from __future__ import annotations
 
 import math
-from typing import Annotated, Literal
+from typing import Literal
 
 import torch
 from torch import Tensor
 
 from agekit.contracts import Divergence, Reference, option
 
-from .precision import full_precision
-
-FLOOR = 1e-12
-"""Added to every fitted variance, so that a collapsed coordinate has a finite divergence and a finite gradient."""
+from ..precision import full_precision
+from .clouds import FLOOR, check
 
 Direction = Literal["qp", "pq"]
 DIRECTION = "qp: KL(codes ‖ reference); pq: KL(reference ‖ codes)"
@@ -101,62 +99,6 @@ class StandardKL(Divergence):
     def _power(self) -> int:
         """The variance taken for a standard deviation is the variance squared."""
         return 2 if self.formula == "age-2018" else 1
-
-
-class MMD(Divergence):
-    """Squared maximum mean discrepancy between two clouds, with a kernel averaged over several bandwidths.
-
-    MMD² = mean k(x, x′) + mean k(y, y′) − 2 mean k(x, y),   k = (1/S) Σ_s k_s,   c_s = scale_s · 2dσ²
-    imq:  k_s(x, y) = c_s / (c_s + |x − y|²)          rbf:  k_s(x, y) = exp(−|x − y|² / c_s)
-
-    σ² is the variance of one coordinate, so that 2dσ² is the mean squared distance of two draws. The unbiased estimate
-    leaves out the pairs x = x′ and y = y′ and is 0 on average, thus at times negative, where the laws are equal; the
-    biased one keeps them and is never negative. WAE's code sums over its seven scales: its weight λ is 7λ here.
-
-    Source: Gretton et al. 2012, equations 3 and 5; Tolstikhin et al. 2018, section 4 (imq, c = 2dσ²).
-    Shapes: codes [n, d] and codes or draws [m, d] -> []. Raises ValueError where n or m is below 2.
-    """
-
-    compares = "samples"
-    kernel: Literal["imq", "rbf"] = option("imq", help="inverse multiquadric, or Gaussian")
-    scales: tuple[Annotated[float, option(help="a multiple", gt=0)], ...] = option(
-        (0.1, 0.2, 0.5, 1.0, 2.0, 5.0, 10.0), help="bandwidths, as multiples of 2dσ²", min_length=1
-    )
-    variance: float | None = option(None, help="σ²; by default that of the second cloud, a constant there", gt=0)
-    estimator: Literal["unbiased", "biased"] = option(
-        "unbiased", help="without or with the pairs of a point and itself"
-    )
-
-    @full_precision
-    def __call__(self, p: Tensor, q: Tensor) -> Tensor:
-        check(p)
-        check(q, like=p)
-        spread = q.detach().var(dim=0).sum() + FLOOR if self.variance is None else p.shape[1] * self.variance
-        within = self._within(self._kernel(p, p, 2 * spread)) + self._within(self._kernel(q, q, 2 * spread))
-        return within - 2 * self._kernel(p, q, 2 * spread).mean()
-
-    def _kernel(self, p: Tensor, q: Tensor, base: Tensor | float) -> Tensor:
-        """Kernel values of all pairs: [n, d], [m, d] -> [n, m]."""
-        # Through a matrix product close points would lose their distance to cancellation, the more so in TF32.
-        squared = torch.cdist(p, q, compute_mode="donot_use_mm_for_euclid_dist").square()
-        ratios = [squared / (scale * base) for scale in self.scales]
-        values = [1 / (1 + ratio) if self.kernel == "imq" else (-ratio).exp() for ratio in ratios]
-        return torch.stack(values).mean(dim=0)
-
-    def _within(self, values: Tensor) -> Tensor:
-        """The mean over the pairs of one cloud: [n, n] -> []."""
-        if self.estimator == "biased":
-            return values.mean()
-        n = len(values)
-        return (values.sum() - values.diagonal().sum()) / (n * (n - 1))
-
-
-def check(codes: Tensor, like: Tensor | None = None) -> None:
-    """Raise ValueError unless the codes are a cloud [n, d] of at least two, with the other's d."""
-    if codes.ndim != 2 or len(codes) < 2:
-        raise ValueError(f"codes of shape {[*codes.shape]} have no spread; a batch [n, d] of n ≥ 2 vectors fits")
-    if like is not None and codes.shape[1] != like.shape[1]:
-        raise ValueError(f"codes of dimension {like.shape[1]} cannot be compared with codes of {codes.shape[1]}")
 
 
 def fitted(codes: Tensor) -> Moments:

@@ -1,0 +1,109 @@
+"""Estimators of a squared discrepancy of kernel means: unbiased, biased, and in linear time."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+import torch
+from torch import Tensor
+
+from agekit.contracts import Reference
+
+from ..references import Gaussian, Sphere
+from . import pairwise
+from .clouds import FLOOR, check_dim, unknown
+from .means import Profile, means
+
+Estimator = Literal["unbiased", "biased", "linear"]
+
+MOST = 1024
+"""Draws, evenly spaced in the batch, from which a median of distances is taken."""
+
+
+def discrepancy(p: Tensor, q: Reference | Tensor, profile: Profile, estimator: Estimator, name: str) -> Tensor:
+    """Mean k(x, x′) + mean k(y, y′) − 2 mean k(x, y): [n, d] and [m, d], or a reference -> []."""
+    if isinstance(q, Reference):
+        across, own = means(p, profile, q, name)
+    else:
+        p, q = _aligned(p, q, estimator)
+        own, across = mean_within(q, profile, estimator), mean_between(p, q, profile, estimator)
+    return (mean_within(p, profile, estimator) + own - 2 * across).to(p.dtype)
+
+
+def mean_within(x: Tensor, profile: pairwise.Profile, estimator: Estimator = "unbiased") -> Tensor:
+    """The mean of f over the pairs of one cloud: [n, d] -> []."""
+    n = len(x)
+    if estimator == "linear":
+        return pairwise.along(x[: n - 1 : 2], x[1::2], profile) / (n // 2)
+    if estimator == "unbiased":
+        return pairwise.within(x, profile) / (n * (n - 1))
+    return (pairwise.within(x, profile) + pairwise.along(x, x, profile)) / n**2
+
+
+def mean_between(x: Tensor, y: Tensor, profile: pairwise.Profile, estimator: Estimator = "unbiased") -> Tensor:
+    """The mean of f over the pairs across two clouds: [n, d], [m, d] -> []."""
+    if estimator != "linear":
+        return pairwise.between(x, y, profile) / (len(x) * len(y))
+    return pairwise.along(x, _swapped(y), profile) / len(x)
+
+
+def linear(p: Tensor, q: Reference | Tensor, estimator: Estimator) -> Tensor:
+    """The same for k(x, y) = x·y, which needs no pairs; every reference is centred, so that its means are 0."""
+    if isinstance(q, Reference):
+        check_dim(p, q)
+        return _products(p, estimator)
+    p, q = _aligned(p, q, estimator)
+    return _products(p, estimator) + _products(q, estimator) - 2 * _crossed(p, q, estimator)
+
+
+def _aligned(p: Tensor, q: Tensor, estimator: Estimator) -> tuple[Tensor, Tensor]:
+    """Both clouds, moved to the second's centre; in linear time as many whole pairs of each."""
+    count = min(len(p), len(q)) // 2 * 2
+    if estimator == "linear":
+        p, q = p[:count], q[:count]
+    centre = q.detach().mean(dim=0)
+    return p - centre, q - centre
+
+
+def _swapped(y: Tensor) -> Tensor:
+    """The members of each pair exchanged."""
+    return torch.stack([y[1::2], y[::2]], dim=1).flatten(0, 1)
+
+
+def _products(x: Tensor, estimator: Estimator) -> Tensor:
+    """The mean inner product within a cloud."""
+    n = len(x)
+    if estimator == "linear":
+        return (x[: n - 1 : 2] * x[1::2]).sum() / (n // 2)
+    if estimator == "biased":
+        return x.mean(dim=0).square().sum()
+    return (x.sum(dim=0).square().sum() - x.square().sum()) / (n * (n - 1))
+
+
+def _crossed(x: Tensor, y: Tensor, estimator: Estimator) -> Tensor:
+    """The mean inner product across two clouds."""
+    if estimator != "linear":
+        return x.mean(dim=0) @ y.mean(dim=0)
+    return (x * _swapped(y)).sum() / len(x)
+
+
+def median(q: Reference | Tensor) -> Tensor | float:
+    """The median squared distance of two draws: exact for a reference, of at most MOST codes for a cloud."""
+    if isinstance(q, Sphere):
+        return 2.0
+    if isinstance(q, Gaussian):
+        return 4 * _gamma_median(q.dim / 2)
+    if isinstance(q, Reference):
+        raise unknown("the median bandwidth", q, "sphere and gaussian")
+    some = q.detach()[:: -(-len(q) // MOST)]
+    return torch.pdist(some).square().median() + FLOOR
+
+
+def _gamma_median(shape: float) -> float:
+    """The median of Gamma(shape), which lies between shape − 1/3 and shape, by bisection."""
+    low, high = torch.tensor(max(shape - 1 / 3, 0.0), dtype=torch.float64), torch.tensor(shape, dtype=torch.float64)
+    for _ in range(60):
+        middle = (low + high) / 2
+        below = torch.special.gammainc(torch.full_like(middle, shape), middle) < 0.5
+        low, high = torch.where(below, middle, low), torch.where(below, high, middle)
+    return middle.item()
