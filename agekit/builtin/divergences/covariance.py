@@ -116,7 +116,7 @@ def gaussian_kl(a: Moments, b: Moments) -> Tensor:
     root_a, root_b = torch.linalg.cholesky(a[1]), torch.linalg.cholesky(b[1])
     ratio = torch.linalg.solve_triangular(root_b, root_a, upper=False)
     apart = torch.linalg.solve_triangular(root_b, (a[0] - b[0]).unsqueeze(1), upper=False)
-    logarithm = 2 * ratio.diagonal().log().mean()
+    logarithm: Tensor = 2 * ratio.diagonal().log().mean()
     total: Tensor = ratio.square().sum() + apart.square().sum()
     return (total / len(ratio) - 1 - logarithm) / 2
 
