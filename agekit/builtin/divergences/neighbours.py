@@ -24,9 +24,9 @@ class NeighbourKL(Divergence):
     with r_i the distance of code i to its k-th nearest other code, V_d the volume of the unit ball, θ_i the angle and
     P(θ) the uniform law's mass of a cap of that angle, of the order of θ^{d−1}: on the sphere a law has d − 1
     dimensions. With whole caps in the place of flat balls the estimate is unbiased, for all n and d, where codes are
-    uniform. In R^d it is right for many codes in few dimensions alone: at N(0, I) in d = 64 it is about −11 for 64 codes
-    and −9 for 1024. Squared distances are raised by 1e-12, so that coincident codes cost much, and not infinitely. The
-    cost is n² d, the memory n.
+    uniform. In R^d it is right for many codes in few dimensions alone: at N(0, I) in d = 64 it is about −11 for 64
+    codes and −9 for 1024. Squared distances are raised by 1e-12, so that coincident codes cost much, and not
+    infinitely. The cost is n² d, the memory n.
 
     Source: Kozachenko and Leonenko 1987; Kraskov et al. 2004, equation 20, for the k-th; Ulyanov, Vedaldi and Lempitsky
     2018, whose released code has it and never ran it.
