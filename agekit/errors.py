@@ -47,12 +47,13 @@ class Problem:
     """One thing wrong with a recipe.
 
     `where` is the place it was written ("age.toml:14"), `key` the dotted key, and `message` says what was found, what
-    would fit and the nearest name.
+    would fit and the nearest name. `unknown_component` tells that it names what no plugin here has registered.
     """
 
     key: str
     message: str
     where: str = ""
+    unknown_component: bool = False
 
     def __str__(self) -> str:
         place = f"{self.where}: " if self.where else ""

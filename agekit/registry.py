@@ -13,10 +13,10 @@ from .errors import AgekitError, PluginError, nearest
 
 NAME = re.compile(r"[a-z][a-z0-9_]*\Z")
 RESERVED = frozenset(
-    {"weight", "sees", "makes", "from", "average_of", "decay", "statistics", "buffers", "batch", "flip"}
+    {"weight", "sees", "makes", "from", "average_of", "decay", "statistics", "buffers", "batch", "flip", "fields"}
     | {shelf.key for shelf in SHELVES}
 )
-"""Keys that recipes give another meaning, so that no option may have their name."""
+"""Keys with another meaning in recipes, so that no option may have their name; a test compares the engine's tables."""
 
 
 @dataclass(frozen=True)

@@ -75,6 +75,19 @@ MISTAKES = {
         ("weight = -1", 'weight = "1"'),
         "game.toml:17: players.encoder.terms.fake.weight: found '1', where a number or a table with schedule = … fits",
     ),
+    "a weight that is an empty table": (
+        ("weight = -1", "weight = {}"),
+        "game.toml:17: players.encoder.terms.fake.weight: found {}, where a number or a table with schedule = … fits",
+    ),
+    "a rate that is a table without a schedule": (
+        ('owns = ["e"]', 'owns = ["e"]\noptimizer.lr = { end = 1 }'),
+        "game.toml:15: players.encoder.optimizer.lr: found {'end': 1}, where a number or a table with schedule = … fits",
+    ),
+    "a rate below zero": (
+        ('owns = ["e"]', 'owns = ["e"]\noptimizer = { lr = -1.0 }'),
+        "game.toml:15: players.encoder.optimizer.lr: found -1.0, where a number greater than or equal to 0 "
+        "or a table with schedule = … fits",
+    ),
     "a misspelt schedule": (
         ("weight = -1", 'weight = { schedule = "rampp", end = 1.0 }'),
         "game.toml:17: players.encoder.terms.fake.weight.schedule: no schedule is called 'rampp'; did you mean ramp?",
@@ -252,13 +265,24 @@ MISTAKES = {
         ("g = {", 't = { average_of = "e", decay = 1 }\ng = {'),
         "game.toml:10: networks.t.decay: found 1, where a number less than 1 fits",
     ),
+    "a decay of no average": (
+        ('"tiny"', '"tiny", decay = 0.9'),
+        "game.toml:10: networks.g.decay: has no effect here: it is of a running average, a network with average_of",
+    ),
+    "two lengths": (
+        ("steps = 10", "steps = 10\nepochs = 3"),
+        "game.toml:33: run.epochs: found 3, where one of steps and epochs fits, and steps = 10 is there too",
+    ),
     "no length": (
         ("steps = 10", ""),
         "game.toml:31: run: says no length: run.steps or run.epochs (or those of each stage) is needed",
     ),
-    "an interval of weeks": (
-        ("steps = 10", 'steps = 10\nlog_every = "2 weeks"'),
-        "game.toml:33: run.log_every: found '2 weeks', where a number of steps, or a text such as "
-        '"500 steps" or "1 epoch", fits',
-    ),
+    **{
+        f"an interval of {every}": (
+            ("steps = 10", f"steps = 10\nlog_every = {every}"),
+            f"game.toml:33: run.log_every: found {every}, where a number of steps, or a text such as "
+            '"500 steps" or "1 epoch", fits',
+        )
+        for every in ("'2 weeks'", "'0 step'", "'00 steps'", "'-1 epoch'", "0", "-5")
+    },
 }

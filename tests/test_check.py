@@ -201,6 +201,10 @@ STAGED = AGE + "[[stages]]\n[[stages]]\n"
         ("step = 3", "game.toml:35: step: unknown key; did you mean steps?"),
         ("stages = 3", "game.toml:35: stages: unknown key; did you mean steps?"),
         ("extends = 'a'", "game.toml:35: extends: unknown key; known: about, compute, data"),
+        (
+            "epochs = 2\nsteps = 3",
+            "game.toml:35: stages.1.epochs: found 2, where one of steps and epochs fits, and steps = 3 is there too",
+        ),
         ("optimizer = 'old'", "game.toml:35: stages.1.optimizer: found 'old', where fresh or carried fits"),
         ("players.encoder.update = 9", "game.toml:35: players.encoder.update: unknown key; did you mean updates?"),
     ],

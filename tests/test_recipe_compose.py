@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from agekit.errors import Problem, RecipeError
-from agekit.recipe.compose import Document, load, overlay, parse, stages
+from agekit.recipe.compose import Document, absolute, load, overlay, parse, stages
 
 BASE = """\
 [data]
@@ -154,6 +154,76 @@ def test_options_of_the_contract_outlive_a_component(folder):
     assert document.tree["data"] == {"dataset": "mnist", "batch": 32, "fields": {"l": "grey(x)"}}
     assert document.tree["networks"]["g"] == {"generator": "small", "sees": ["z", "l"], "from": "runs/a"}
     assert document.tree["players"]["encoder"]["optimizer"] == {"optimizer": "sgd", "lr": 1e-3}
+
+
+@pytest.mark.parametrize(
+    ("over", "left"),
+    [("sgd", {"optimizer": "sgd", "lr": 1e-3}), ("adam", {"optimizer": "adam", "lr": 1e-3, "betas": [0.5, 0.9]})],
+)
+def test_an_optimizer_that_was_not_named_is_another_component_all_the_same(over, left):
+    base = "[players.e.optimizer]\nbetas = [0.5, 0.9]\nlr = 1e-3\n"
+    document = laid(base, f"players.e.optimizer = {{ optimizer = '{over}' }}\n")
+    assert document.tree["players"]["e"]["optimizer"] == left
+
+
+@pytest.mark.parametrize(
+    ("base", "over", "left"),
+    [
+        ("steps = 9", "epochs = 2", {"epochs": 2}),
+        ("epochs = 9", "steps = 2", {"steps": 2}),
+        ("epochs = 9", "seed = 2", {"epochs": 9, "seed": 2}),
+        ("epochs = 9", "steps = 2\nepochs = 3", {"epochs": 3, "steps": 2}),
+    ],
+)
+def test_of_steps_and_epochs_the_later_counts(base, over, left):
+    document = laid(f"[run]\n{base}\n", f"[run]\n{over}\n")
+    assert document.tree["run"] == left
+    assert {key[1] for key in document.origins if len(key) == 2} == left.keys()
+
+
+def test_a_setting_of_a_length_ousts_the_other_in_the_run_and_in_a_stage(folder):
+    document = extending(folder, "[run]\nepochs = 5\n", "run.steps=2", "stages.0.steps=3", "stages.1.run.epochs=4")
+    assert document.tree["run"] == {"steps": 2}
+    assert document.tree["stages"][0] == {"name": "one", "steps": 3}
+    one, two = stages(document)
+    assert (one.tree["run"], two.tree["run"]) == ({"steps": 2}, {"epochs": 4})
+
+
+def test_a_flag_is_a_setting_that_bears_its_own_name(folder):
+    document = load(folder / "base.toml", ["run.seed=1"], {"--seed": "run.seed=2"})
+    assert document.tree["run"]["seed"] == 2
+    assert document.origin(("run", "seed")) == "--seed"
+
+
+def test_paths_are_made_absolute_from_where_we_are(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("HOME", "/home/me")
+    text = """\
+data = { root = "pictures", note = "pictures" }
+[networks]
+a = { from = "runs/a" }
+b = { from = "~/runs/b" }
+c = { from = "/runs/c" }
+d = { from = 3 }
+[[stages]]
+data.root = ""
+networks.a.from = "runs/later"
+"""
+    document = parse(text, "a.toml")
+    made = absolute(document)
+    assert made.tree["data"] == {"root": str(tmp_path / "pictures"), "note": "pictures"}
+    assert [network["from"] for network in made.tree["networks"].values()] == [
+        str(tmp_path / "runs" / "a"),
+        "/home/me/runs/b",
+        "/runs/c",
+        3,
+    ]
+    assert made.tree["stages"] == [
+        {"data": {"root": ""}, "networks": {"a": {"from": str(tmp_path / "runs" / "later")}}}
+    ]
+    assert document == parse(text, "a.toml")
+    malformed = parse("data = 3\nnetworks = [1]\nstages = [2]", "b.toml")
+    assert absolute(malformed) == malformed
 
 
 def test_settings_are_toml_or_else_text(folder):

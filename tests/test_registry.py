@@ -4,6 +4,7 @@ import pytest
 
 from agekit.contracts import SHELVES, Divergence, Loss, Operand, Operator, Reciprocity, Schedule, option
 from agekit.errors import AgekitError, PluginError
+from agekit.recipe.tables import DataKeys, NetworkKeys, TermKeys
 from agekit.registry import RESERVED, Registries
 from tests.fakes import Cloud, Distance, Fixed, Ramp
 
@@ -104,7 +105,9 @@ def test_what_a_recipe_could_not_say_is_refused(registries, shelf, component, sa
 
 
 def test_keys_of_the_engine_are_reserved():
-    assert {"weight", "sees", "makes", "from", "average_of", "batch", "divergence", "dataset"} <= RESERVED
+    keys = DataKeys.written() | NetworkKeys.written() | TermKeys.written()
+    assert keys | {shelf.key for shelf in SHELVES} == RESERVED
+    assert {"weight", "from", "fields"} < keys
 
 
 def test_what_fails_half_way_is_taken_back_from_every_shelf(registries):

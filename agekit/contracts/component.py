@@ -5,7 +5,8 @@ from __future__ import annotations
 import inspect
 from typing import Any
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic_core import PydanticKnownError
 
 
 class Component(BaseModel):
@@ -16,6 +17,14 @@ class Component(BaseModel):
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True, strict=True, allow_inf_nan=False, ignored_types=(property,))
+
+    @model_validator(mode="before")
+    @classmethod
+    def _no_contract_from_a_table(cls, value: Any) -> Any:
+        """Refuse a table where a contract stands, as in `float | Schedule`: which component it is, it does not say."""
+        if inspect.isabstract(cls) and not isinstance(value, cls):
+            raise PydanticKnownError("is_instance_of", {"class": cls.__name__})
+        return value
 
     @classmethod
     def summary(cls) -> str:

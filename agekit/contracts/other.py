@@ -5,7 +5,9 @@ from __future__ import annotations
 from abc import abstractmethod
 from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar
+
+from pydantic import Field
 
 from .component import Component, option
 from .space import Space
@@ -57,7 +59,7 @@ class Schedule(Component):
 class Optimizer(Component):
     """A rule that turns gradients into updates."""
 
-    lr: float | Schedule = option(2e-4, help="learning rate: a number or a schedule")
+    lr: Annotated[float, Field(ge=0)] | Schedule = option(2e-4, help="learning rate: a number or a schedule")
 
     @abstractmethod
     def build(self, parameters: Iterable[Tensor]) -> torch.optim.Optimizer:

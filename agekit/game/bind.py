@@ -13,12 +13,12 @@ from ..errors import AgekitError, Problem, nearest, similar
 from ..recipe.compose import COMPONENT_KEYS
 from ..recipe.language import Expression, parse_expression
 from ..recipe.source import Document, Key, dotted
-from ..recipe.tables import DataKeys, NetworkKeys, PlayerKeys, Table, TermKeys, View
+from ..recipe.tables import OPTIMIZER, DataKeys, NetworkKeys, PlayerKeys, Table, TermKeys, View
 from ..registry import Registries
 from .bound import NetworkSpec, Player, Term
 from .messages import complaints, shown
 
-AVERAGE = frozenset({"average_of", "decay", "statistics", "buffers"})
+AVERAGE = NetworkKeys.written() - {"sees", "makes", "from"}
 """The keys of a running average, which is otherwise as its original."""
 
 T = TypeVar("T", bound=Table)
@@ -31,11 +31,6 @@ def keys_of(contract: type[Component]) -> tuple[str, ...]:
     return tuple(shelf.key for shelf in SHELVES if issubclass(shelf.contract, contract))
 
 
-def written(model: type[Table]) -> set[str]:
-    """The keys of an engine table, as recipes write them."""
-    return {entry.alias or name for name, entry in model.model_fields.items()}
-
-
 @dataclass
 class Binder:
     """Turns tables into components, collecting problems; what cannot be bound is None."""
@@ -44,9 +39,9 @@ class Binder:
     registries: Registries
     problems: list[Problem] = field(default_factory=list)
 
-    def wrong(self, key: Key, message: str) -> None:
+    def wrong(self, key: Key, message: str, *, unknown_component: bool = False) -> None:
         """Note a problem."""
-        self.problems.append(Problem(dotted(key), message, self.document.origin(key)))
+        self.problems.append(Problem(dotted(key), message, self.document.origin(key), unknown_component))
 
     def table(self, name: str) -> dict[str, Any]:
         """One of the recipe's tables: an empty one where it has none, or, with a problem noted, where it is none."""
@@ -69,7 +64,7 @@ class Binder:
 
     def split(self, model: type[T], table: Mapping[str, Any], key: Key) -> tuple[T | None, dict[str, Any]]:
         """The engine's own keys of a table, and the rest, which is the component's."""
-        own = written(model)
+        own = model.written()
         inner = {name: self.nested(value, (*key, name)) for name, value in table.items() if name in own}
         rest = {name: value for name, value in table.items() if name not in own}
         return (None if UNBOUND in inner.values() else self.keys(model, inner, key)), rest
@@ -94,7 +89,7 @@ class Binder:
         try:
             found_class = self.registries.by_key[named[0]][name] if isinstance(name, str) else None
         except AgekitError as error:
-            self.wrong((*key, named[0]), str(error))
+            self.wrong((*key, named[0]), str(error), unknown_component=True)
             return None
         if found_class is None or not issubclass(found_class, contract):
             self.wrong((*key, named[0]), f"found {shown(name)}, where a component's name fits")
@@ -141,7 +136,7 @@ class Binder:
         if not self.is_table(table, ("data",)):
             return None, None
         own, rest = self.split(DataKeys, table, ("data",))
-        return own, self.component(Dataset, rest, ("data",), written(DataKeys))
+        return own, self.component(Dataset, rest, ("data",), DataKeys.written())
 
     def reference(self) -> Reference | None:
         """The `[latent]` table; a recipe without codes has none."""
@@ -161,11 +156,13 @@ class Binder:
             if not self.is_table(value, key):
                 continue
             own, rest = self.split(NetworkKeys, value, key)
+            if "decay" in value and "average_of" not in value:
+                self.wrong((*key, "decay"), "has no effect here: it is of a running average, a network with average_of")
             if "average_of" in value:
                 for option in value.keys() - AVERAGE:
                     self.wrong((*key, option), f"unknown key of a running average; {nearest(option, AVERAGE)}")
                 averages |= {name: own} if own else {}
-            elif (bound := self.component(Network, rest, key, written(NetworkKeys))) and own:
+            elif (bound := self.component(Network, rest, key, NetworkKeys.written())) and own:
                 made = bound[1]
                 specs[name] = NetworkSpec(name, made, own.sees or made.sees, own.makes or made.makes, own)
         originals = dict(specs)
@@ -189,7 +186,7 @@ class Binder:
         own = self.keys(PlayerKeys, value, key)
         if own is None:
             return None
-        optimizer = self.component(Optimizer, {"optimizer": "adam", **own.optimizer}, (*key, "optimizer"))
+        optimizer = self.component(Optimizer, {"optimizer": OPTIMIZER, **own.optimizer}, (*key, "optimizer"))
         terms = [self.term(term, table, (*key, "terms", term)) for term, table in own.terms.items()]
         if not own.terms:
             self.wrong((*key, "terms"), "is empty: a player minimises at least one term")
@@ -204,7 +201,7 @@ class Binder:
         shelf = self.registries.by_key[named[0]] if named else None
         component = shelf[rest[named[0]]] if shelf and rest[named[0]] in shelf else Loss
         wanted = getattr(component, "operands", {})
-        bound = self.component(Loss, {k: v for k, v in rest.items() if k not in wanted}, key, written(TermKeys))
+        bound = self.component(Loss, {k: v for k, v in rest.items() if k not in wanted}, key, TermKeys.written())
         texts = {operand: self.expression(rest[operand], (*key, operand)) for operand in wanted if operand in rest}
         if own is None or bound is None or None in texts.values():
             return None

@@ -65,7 +65,8 @@ def _said(entry: ErrorDetails, fitting: str) -> str:
         case "finite_number":
             return f"{found} a finite number fits"
         case kind if kind.startswith(("greater", "less")):
-            return f"{found} {fitting} {entry['msg'].removeprefix('Input should be ')} fits"
+            number, other, more = fitting.partition(" or ")
+            return f"{found} {number} {entry['msg'].removeprefix('Input should be ')}{other}{more} fits"
         case kind if fitting and kind.endswith(("_type", "literal_error", "_instance_of")):
             return f"{found} {fitting} fits"
         case _:

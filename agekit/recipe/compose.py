@@ -4,18 +4,25 @@ from __future__ import annotations
 
 import copy
 import tomllib
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from itertools import takewhile
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from itertools import chain, takewhile
 from pathlib import Path
 from typing import Any
 
 from ..contracts import SHELVES
 from ..errors import Problem, RecipeError, nearest
 from .source import Document, Key, dotted, parse, read
+from .tables import OPTIMIZER, DataKeys, Length, NetworkKeys, Stage, TermKeys
 
 COMPONENT_KEYS = {shelf.key: shelf for shelf in SHELVES}
-KEPT = {"of", "to", "weight", "sees", "makes", "from", "statistics", "buffers", "batch", "flip", "fields"}
+KEPT = {"of", "to"} | DataKeys.written() | NetworkKeys.written() | TermKeys.written()
 """What a table keeps when it names another component: what the engine reads, not the component."""
+
+UNNAMED = {"optimizer": OPTIMIZER}
+"""The component of a table that names none."""
+
+LENGTHS = Length.written()
+STAGE_KEYS = Stage.written()
 
 REMOVABLE = {("networks",), ("players",), ("views",), ("data", "fields"), ("players", "*", "terms")}
 """The tables whose entries are removed by writing `false`."""
@@ -24,16 +31,20 @@ Find = Callable[[str, Path], Path]
 """How the name in `extends` becomes a file, seen from the folder of the file that says it."""
 
 
-def load(path: Path, settings: Iterable[str] = (), *, find: Find | None = None) -> Document:
+def load(
+    path: Path, settings: Iterable[str] = (), flags: Mapping[str, str] | None = None, *, find: Find | None = None
+) -> Document:
     """Read a recipe, what it extends, and the settings `key=value`; the result holds no `extends` any more.
+
+    `flags` are settings by the flag that says them: `{"--seed": "run.seed=3"}`.
 
     Raises `RecipeError` with every problem of this kind: unreadable files, circles, settings that are no TOML, removals
     of what is not there.
     """
     problems: list[Problem] = []
     document = _extended(path.resolve(), find or (lambda name, folder: folder / name), ())
-    for text in settings:
-        document = overlay(document, setting(text, document), problems)
+    for place, text in [*(("--set", text) for text in settings), *(flags or {}).items()]:
+        document = overlay(document, setting(text, document, place), problems)
     if problems:
         raise RecipeError(problems)
     return document
@@ -57,8 +68,8 @@ def _extended(path: Path, find: Find, inside: tuple[Path, ...]) -> Document:
     return merged
 
 
-def setting(text: str, document: Document) -> Document:
-    """Turn `players.encoder.updates=2` into a document; a value that is no TOML is taken as text.
+def setting(text: str, document: Document, origin: str = "--set") -> Document:
+    """Turn `players.encoder.updates=2`, said at `origin`, into a document; a value that is no TOML is taken as text.
 
     A number in the key is a position in a list that `document` has: `stages.1.data.batch=32`.
     """
@@ -77,7 +88,7 @@ def setting(text: str, document: Document) -> Document:
         tree = tree[part]
     for part in reversed(tables):
         tree = {part: tree}
-    return Document(tree, {place: "--set"})
+    return Document(tree, {place: origin})
 
 
 def _place(tree: Any, key: Sequence[str], value: Any, text: str) -> Key:
@@ -97,6 +108,8 @@ def _place(tree: Any, key: Sequence[str], value: Any, text: str) -> Key:
             )
         if following is None:
             tree[step] = value
+            for name in _ousted(place, {part}):
+                tree.pop(name, None)
         tree, place = tree[step], (*place, step)
     return place
 
@@ -113,6 +126,9 @@ def overlay(base: Document, over: Document, problems: list[Problem]) -> Document
 def _lay(merged: Document, over: Document, key: Key, problems: list[Problem]) -> None:
     below, above = _at(merged.tree, key), _at(over.tree, key)
     _forget_old_component(merged, below, above, key)
+    for name in _ousted(key, above.keys()):
+        below.pop(name, None)
+        _forget(merged, (*key, name))
     for name, value in above.items():
         inner = (*key, name)
         if value is False and _removable(key):
@@ -133,15 +149,19 @@ def _lay(merged: Document, over: Document, key: Key, problems: list[Problem]) ->
 
 def _forget_old_component(merged: Document, below: dict[str, Any], above: Mapping[str, Any], key: Key) -> None:
     named = [k for k in COMPONENT_KEYS if isinstance(above.get(k), str)]
-    if not named or below.get(named[0]) == above[named[0]]:
-        return
-    had = [k for k in COMPONENT_KEYS if k in below]
-    if not had:
+    had = {k: below[k] for k in COMPONENT_KEYS if k in below} or {k: v for k, v in UNNAMED.items() if k in named}
+    if not named or not had or had.get(named[0]) == above[named[0]]:
         return
     kept = KEPT | COMPONENT_KEYS[named[0]].contract.model_fields.keys()
     for name in [n for n in below if n not in kept]:
         del below[name]
         _forget(merged, (*key, name))
+
+
+def _ousted(table: Key, said: Collection[str]) -> frozenset[str]:
+    """The other way to say how long a run or a stage is, where one is said: of steps and epochs, the later counts."""
+    inner = table[2:] if table[:1] == ("stages",) else table
+    return LENGTHS.difference(said) if inner in ((), ("run",)) and not LENGTHS.isdisjoint(said) else frozenset()
 
 
 def _removable(key: Key) -> bool:
@@ -178,6 +198,22 @@ def stages(document: Document) -> list[Document]:
     return laid
 
 
-STAGE_KEYS = {"name", "steps", "epochs", "optimizer"}
+def absolute(document: Document) -> Document:
+    """The document with its paths, `data.root` and `networks.*.from`, absolute: they are relative to where we are."""
+    tree = copy.deepcopy(document.tree)
+    listed = tree.get("stages")
+    for table, name in chain.from_iterable(map(_paths, [tree, *(listed if isinstance(listed, list) else [])])):
+        if isinstance(table, dict) and isinstance(table.get(name), str) and table[name]:
+            table[name] = str(Path(table[name]).expanduser().absolute())
+    return Document(tree, document.origins)
 
-__all__ = ["Document", "load", "overlay", "parse", "setting", "stages"]
+
+def _paths(tree: Any) -> Iterator[tuple[Any, str]]:
+    """The tables in which a path may stand, well formed or not, and its key."""
+    if isinstance(tree, dict):
+        yield tree.get("data"), "root"
+        networks = tree.get("networks")
+        yield from ((table, "from") for table in (networks.values() if isinstance(networks, dict) else ()))
+
+
+__all__ = ["Document", "absolute", "load", "overlay", "parse", "setting", "stages"]

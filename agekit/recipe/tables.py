@@ -5,16 +5,23 @@ from __future__ import annotations
 import re
 from typing import Annotated, Any, Literal
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationInfo, field_validator
 
 from ..contracts import Progress, Schedule
 
-EVERY = re.compile(r"(\d+) (steps?|epochs?)\Z")
+EVERY = re.compile(r"(\d+) (step|epoch)s?\Z")
+
+
+def _parsed(interval: int | str) -> tuple[int, str]:
+    """The number, at least 1, and the unit, step or epoch, of an interval."""
+    found = EVERY.match(interval if isinstance(interval, str) else f"{interval} steps")
+    if not found or int(found[1]) < 1:
+        raise ValueError('a number of steps, or a text such as "500 steps" or "1 epoch", fits')
+    return int(found[1]), found[2]
 
 
 def _interval(value: int | str) -> int | str:
-    if (isinstance(value, str) and not EVERY.match(value)) or value in (0, "0 steps", "0 epochs"):
-        raise ValueError('a number of steps, or a text such as "500 steps" or "1 epoch", fits')
+    _parsed(value)
     return value
 
 
@@ -28,16 +35,33 @@ def in_steps(interval: int | str, steps_per_epoch: int) -> int:
     >>> in_steps("2 epochs", 100), in_steps(500, 100)
     (200, 500)
     """
-    if isinstance(interval, int):
-        return interval
-    number, unit = interval.split()
-    return int(number) * (steps_per_epoch if unit.startswith("epoch") else 1)
+    number, unit = _parsed(interval)
+    return number * (steps_per_epoch if unit == "epoch" else 1)
 
 
 class Table(BaseModel):
     """Keys that the engine reads. Values are taken strictly, and never change."""
 
     model_config = ConfigDict(extra="forbid", frozen=True, strict=True, allow_inf_nan=False, populate_by_name=True)
+
+    @classmethod
+    def written(cls) -> frozenset[str]:
+        """The keys, as recipes write them."""
+        return frozenset(entry.alias or name for name, entry in cls.model_fields.items())
+
+
+class Length(Table):
+    """How long something is: in steps, or in epochs."""
+
+    steps: Count | None = Field(None, description="length in steps")
+    epochs: Count | None = Field(None, description="length in passes over the data")
+
+    @field_validator("epochs")
+    @classmethod
+    def _not_both(cls, epochs: int | None, read: ValidationInfo) -> int | None:
+        if epochs is not None and (steps := read.data.get("steps")) is not None:
+            raise ValueError(f"one of steps and epochs fits, and steps = {steps} is there too")
+        return epochs
 
 
 class About(Table):
@@ -80,12 +104,16 @@ class TermKeys(Table):
     weight: float | Schedule = Field(1.0, description="factor of the term: a number or a schedule")
 
 
+OPTIMIZER = "adam"
+"""The optimizer of a player that names none."""
+
+
 class PlayerKeys(Table):
     """A player's keys."""
 
     owns: tuple[str, ...] = Field(description="the networks it trains")
     updates: Count = Field(1, description="its updates a step")
-    optimizer: dict[str, Any] = Field({"optimizer": "adam"}, description="the optimizer and its options")
+    optimizer: dict[str, Any] = Field({}, description=f"the optimizer, {OPTIMIZER} unless it is named, and its options")
     terms: dict[str, dict[str, Any]] = Field(description="what it minimises: the weighted sum of these")
 
 
@@ -104,12 +132,10 @@ class View(Table):
     statistics: Literal["recalibrated", "running", "batch"] = Field("recalibrated", description="batch-norm statistics")
 
 
-class Run(Table):
-    """`[run]`: how long, from which seed, and what is written when."""
+class Run(Length):
+    """`[run]`: how long a stage is that does not say so itself, from which seed, and what is written when."""
 
     seed: Annotated[int, Field(ge=0, lt=2**63)] = Field(0, description="every draw is a function of it")
-    steps: Count | None = Field(None, description="steps of a stage that does not say how long it is")
-    epochs: Count | None = Field(None, description="epochs of a stage that does not say how long it is")
     stop_after: Count | None = Field(None, description="end the whole run after so many steps")
     log_every: Interval = Field(50, description="steps between lines of metrics")
     pictures_every: Interval = Field(500, description="steps between pictures of the views")
@@ -129,12 +155,10 @@ class Compute(Table):
     threads: Count | None = Field(None, description="CPU threads; by default what the machine offers")
 
 
-class Stage(Table):
+class Stage(Length):
     """A stage's own keys, beside what it overrides."""
 
     name: str = "train"
-    steps: Count | None = None
-    epochs: Count | None = None
     optimizer: Literal["fresh", "carried"] = Field("carried", description="state of the optimizers as the stage begins")
 
 
