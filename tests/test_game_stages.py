@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import torch
 
-from agekit.errors import DataError
+from agekit.errors import ComputeError, DataError, RecipeError
 from agekit.game.batches import Batches
 
 from .tiny import TINY, equal, game_of, gradients_of, recorded, weights_of
@@ -36,7 +36,7 @@ def test_derived_fields_are_what_their_expression_says():
 
 
 def test_a_flip_mirrors_all_fields_of_a_sample_and_exchanges_sides(monkeypatch):
-    game = game_of("data.flip=true")
+    game = game_of("data.flip=true", "run.steps=20")
     data = game.data()
     chosen = [4, 5, 6]
     mirrored = torch.tensor([True, False, True])
@@ -105,7 +105,7 @@ def test_a_stage_changes_what_it_names_and_begins_with_fresh_or_carried_optimize
     carried = {
         name: value.clone() for name, value in game.seats[0].optimizer.state[game.seats[0].parameters[0]].items()
     }
-    game.enter(1)
+    game.enter(1)  # as the next step would
     assert (game.stage_step, game.stage_steps, game.steps_per_epoch, game.steps_done) == (0, 2, 2, 3)
     assert equal(before, weights_of(game))
     state = game.seats[0].optimizer.state[game.seats[0].parameters[0]]
@@ -115,6 +115,25 @@ def test_a_stage_changes_what_it_names_and_begins_with_fresh_or_carried_optimize
     game.step()
     assert [len(batch) for batch in taken] == [8, 8, 8, 20, 20]
     assert sorted(taken[3] + taken[4]) == list(range(40))  # its epochs are counted from its own beginning
+
+
+def test_steps_lead_through_the_stages_and_not_beyond_the_last():
+    game = game_of(text=staged("fresh"))
+    assert [(game.step(), game.position)[1] for _ in range(game.total_steps)] == [0, 0, 0, 1, 1]
+    with pytest.raises(ComputeError, match="the game is over: all 5 steps"):
+        game.step()
+
+
+@pytest.mark.parametrize(
+    "change", ['players.encoder.optimizer.optimizer = "sgd"', 'players.encoder.owns = ["e", "h"]\nnetworks.h = false']
+)
+def test_an_optimizer_that_cannot_be_carried_is_refused(change):
+    change = change.split("\n")[0]
+    text = staged("carried").replace("data.batch = 20", f"data.batch = 20\n{change}")
+    text = text.replace("[players.encoder]", 'h = { encoder = "dcgan", from = "elsewhere" }\n\n[players.encoder]', 1)
+    text = text.replace('of = "e(x)" }', 'of = "e(x)" }\nother = { divergence = "kl_sphere", of = "h(x)" }', 1)
+    with pytest.raises(RecipeError, match=r'stages\.1: encoder has another optimizer.* "fresh" fits'):
+        game_of(text=text)
 
 
 def test_what_a_stage_says_of_its_length_counts_before_what_the_run_says():

@@ -135,6 +135,7 @@ def test_a_damaged_checkpoint_is_passed_over_and_named(capsys, uninterrupted):
         (lambda folder: (folder / "state.json").write_text("{"), "state.json cannot be read"),
         (lambda folder: (folder / "state.json").write_text("[]"), "has format None"),
         (lambda folder: (folder / "state.json").write_text('{"format": 1}'), "state.json is damaged"),
+        (lambda folder: rewrite(folder / "state.json", '"stage": 0', '"stage": 1'), "state.json is damaged"),
     ],
 )
 def test_where_every_checkpoint_is_damaged_nothing_is_resumed(spoil, said, capsys):
@@ -148,6 +149,21 @@ def test_where_every_checkpoint_is_damaged_nothing_is_resumed(spoil, said, capsy
         assert err.startswith("error: no checkpoint can be used:")
         assert said in err
         assert err.count("\n") == 3
+
+
+def rewrite(path, was, becomes):
+    text = path.read_text()
+    assert was in text
+    path.write_text(text.replace(was, becomes))
+
+
+def test_a_step_whose_checkpoint_is_damaged_twice_is_set_aside_twice():
+    agekit_run("--steps", "9")
+    newest = Path("runs/tiny-0001/checkpoints/step-000000009")
+    for names in ({"damaged-step-000000009"}, {"damaged-step-000000009", "damaged-step-000000009-1"}):
+        damage(newest / "weights.safetensors")
+        assert main(["resume", "runs/tiny-0001", "--steps", "9"]) == 0
+        assert {path.name for path in newest.parent.glob("damaged-*")} == names
 
 
 def test_the_console_names_a_damaged_checkpoint(capsys):
@@ -193,6 +209,17 @@ def test_numbers_that_are_none_end_a_run_with_their_names(capsys):
     lines = Path("runs/tiny-0001/metrics.jsonl").read_text().splitlines()
     assert [json.loads(line)["step"] for line in lines] == [1]
     assert not list(Path("runs/tiny-0001/checkpoints").iterdir())
+
+
+def test_the_first_step_and_term_that_are_none_are_named_however_late_they_are_looked_at(capsys):
+    hot = (
+        "players.generator.updates=1",
+        "players.generator.optimizer.lr=1e30",
+        "run.log_every=8",
+        "run.pictures_every=8",
+    )
+    assert agekit_run(*(word for setting in hot for word in ("--set", setting)), "--set", "run.checkpoint_every=8") == 1
+    assert "step 2: players.encoder.terms.fake is nan" in capsys.readouterr().err
 
 
 def test_weights_that_are_none_are_not_written_to_a_checkpoint(capsys):

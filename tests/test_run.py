@@ -97,13 +97,13 @@ def test_tensorboard_reads_every_curve_picture_and_text_and_no_step_twice():
         assert [event.step for event in events.Scalars(tag)] == [line["step"] for line in lines]
     recorded = [event.value for event in events.Scalars("encoder/real")]
     assert recorded == pytest.approx([line["terms"]["encoder"]["real"] for line in lines], rel=1e-6)
-    assert [event.step for event in events.Scalars("codes/effective_rank")] == [6, 12]
-    assert 1 < events.Scalars("codes/effective_rank")[0].value < 6
+    assert [event.step for event in events.Scalars("codes (recalibrated statistics)/effective_rank")] == [6, 12]
+    assert 1 < events.Scalars("codes (recalibrated statistics)/effective_rank")[0].value < 6
     tags = events.Tags()
     assert set(tags["images"]) == {f"{name} (recalibrated statistics)" for name in ("samples", "reconstructions")}
     image = events.Images("samples (recalibrated statistics)")[-1]
     assert (image.step, image.width) == (12, 4 * (8 * 18 + 2))
-    assert tags["distributions"] == ["codes"]
+    assert tags["distributions"] == ["codes (recalibrated statistics)"]
     for name in ("recipe", "plan"):
         text = events.Tensors(f"{name}/text_summary")[0].tensor_proto.string_val[0].decode()
         first = next(Path("runs/seen").glob(f"{name}.*")).read_text().splitlines()[0]
@@ -155,7 +155,7 @@ def test_a_read_only_folder_is_one_clear_message(capsys):
 
 
 def test_a_write_that_fails_on_the_way_keeps_the_last_checkpoint(monkeypatch, capsys):
-    def refuse(path, picture):
+    def refuse(path, picture, said):
         raise OSError(30, "Read-only file system", str(path))
 
     monkeypatch.setattr("agekit.train.watch.save_png", refuse)
@@ -189,3 +189,10 @@ def test_a_folder_that_is_no_run_is_refused(command, capsys):
         assert err.startswith("error: ")
         assert said in err
         assert err.count("\n") == 1
+
+
+def test_intervals_in_epochs_are_those_of_the_stage():
+    stages = "[[stages]]\nsteps = 3\n[[stages]]\nsteps = 10\ndata.batch = 10\n"
+    begin("staged", f"{TINY}\n{stages}", settings=['run.log_every="1 epoch"', "run.checkpoint_every=100"])
+    lines = [json.loads(line) for line in Path("runs/staged/metrics.jsonl").read_text().splitlines()]
+    assert [line["step"] for line in lines if line["stage"] == "stage 2" and "clock" in line][-3:] == [7, 11, 13]

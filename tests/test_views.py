@@ -20,7 +20,7 @@ def viewing(statistics):
 
 
 def played(*settings, steps=15):
-    game = game_of(*settings)
+    game = game_of("run.steps=100", *settings)
     for _ in range(steps):
         game.step()
     return game

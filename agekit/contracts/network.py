@@ -16,8 +16,8 @@ class Network(Component):
     """Typed options, and `build`, which makes a module of the shapes it sees and makes.
 
     `sees` and `makes` name kinds; a recipe may say others (`sees = ["z", "l"]`). A network that makes codes returns
-    them raw, [n, d] or a `torch.distributions.Distribution`: the engine itself ends it with the map of the reference's
-    space, so that no encoder can forget to normalise.
+    them raw, [n, d]: the engine itself ends it with the map of the reference's space, so that no encoder can forget to
+    normalise. One that makes a `torch.distributions.Distribution` sees to that by itself, with float32 parameters.
     """
 
     sees: ClassVar[tuple[str, ...]]

@@ -48,24 +48,28 @@ class Batches:
         self.layout = layout
         self.length = len(next(iter(arrays.values())))
         self._arrays = arrays
-        self._resident: dict[str, Tensor] = {}
-        if layout.device.type == "cuda":
-            self._settle()
+        self._resident: dict[str, Tensor | None] = {}
 
-    def _settle(self) -> None:
-        free, _ = torch.cuda.mem_get_info(self.layout.device)
-        for name, array in self._arrays.items():
-            if array.nbytes < free * RESIDENT_SHARE:
-                self._resident[name] = torch.from_numpy(np.array(array)).to(self.layout.device)
-                free -= array.nbytes
+    def _settled(self, name: str) -> Tensor | None:
+        """A field on the device, brought there when it is first used; None where it stays in the host's memory."""
+        if name not in self._resident:
+            array = self._arrays[name]
+            fits = self.layout.device.type == "cuda" and array.nbytes < RESIDENT_SHARE * self._free_bytes()
+            self._resident[name] = torch.from_numpy(np.array(array)).to(self.layout.device) if fits else None
+        return self._resident[name]
+
+    def _free_bytes(self) -> int:
+        free: int = torch.cuda.mem_get_info(self.layout.device)[0]
+        return free
 
     def take(self, indices: np.ndarray, names: Iterable[str], mirrored: Tensor | None = None) -> dict[str, Tensor]:
         """The values of some fields at these samples; where `mirrored` [n] is true, flipped left to right."""
         return {name: self._take(indices, name, mirrored) for name in dict.fromkeys(names)}
 
     def _take(self, indices: np.ndarray, name: str, mirrored: Tensor | None) -> Tensor:
-        if name in self._resident:
-            stored = self._resident[name][torch.from_numpy(indices).to(self.layout.device)]
+        settled = self._settled(name)
+        if settled is not None:
+            stored = settled[torch.from_numpy(indices).to(self.layout.device)]
         else:
             stored = torch.from_numpy(self._arrays[name][indices]).to(self.layout.device)
         field = self.fields[name]

@@ -40,6 +40,7 @@ def bind(document: Document, registries: Registries, name: str) -> Recipe:
     if not problems:
         for position, later in enumerate(whole[1:], start=1):
             problems += _same_throughout(whole[0], later, document, position)
+            problems += _carriable(whole[position - 1], later, document, position)
     if problems or not whole:
         raise RecipeError(list(dict.fromkeys(problems)))
     return replace(whole[0], document=document, stages=tuple(recipe.stages[0] for recipe in whole))
@@ -254,7 +255,10 @@ def _same_throughout(first: Recipe, later: Recipe, document: Document, position:
     """What a stage may not change, since weights, data and codes go on from the stage before."""
 
     def built(recipe: Recipe) -> Mapping[str, Any]:
-        return {n: (spec.component, spec.sees, spec.makes) for n, spec in recipe.networks.items()}
+        return {
+            n: (spec.component, spec.sees, spec.makes, spec.keys.source, spec.keys.average_of)
+            for n, spec in recipe.networks.items()
+        }
 
     same: dict[Key, tuple[Any, Any]] = {
         ("data",): (first.dataset, later.dataset),
@@ -266,3 +270,19 @@ def _same_throughout(first: Recipe, later: Recipe, document: Document, position:
     }
     keys: list[Key] = [("stages", position, *part) for part, (before, after) in same.items() if before != after]
     return [Problem(dotted(key), "cannot change between stages", document.origin(key)) for key in keys]
+
+
+def _carriable(before: Recipe, later: Recipe, document: Document, position: int) -> list[Problem]:
+    """An optimizer's state is that of its rule and of its parameters: where either changes, it cannot be carried."""
+    if later.stages[0].keys.optimizer == "fresh":
+        return []
+    sat = {player.name: player for player in before.stages[0].players}
+    changed = [
+        player.name
+        for player in later.stages[0].players
+        if (same := sat.get(player.name))
+        and (same.owns != player.owns or type(same.optimizer) is not type(player.optimizer))
+    ]
+    key: Key = ("stages", position)
+    said = 'has another optimizer, or owns other networks, than in the stage before: optimizer = "fresh" fits'
+    return [Problem(dotted(key), f"{name} {said}", document.origin(key)) for name in changed]

@@ -26,9 +26,13 @@ def _lines(recipe: Recipe, scope: Scope, cost: Cost) -> Iterator[str]:
     for position, stage in enumerate(recipe.stages):
         yield ""
         yield f"stage {stage.keys.name}: {_length(stage)}, batch {stage.batch}, optimizers {_begin(stage, position)}"
+        yield f"  networks: {_roles(stage)}"
         for player in stage.players:
             yield ""
             yield from _player(player, plan_player(player, scope), stage, cost)
+    if recipe.run.stop_after:
+        yield ""
+        yield f"the whole run ends after step {recipe.run.stop_after}"
     yield ""
     yield from (f"{mode:<10}{meaning}" for mode, meaning in MEANING.items())
 
@@ -45,11 +49,19 @@ def _networks(recipe: Recipe, scope: Scope, cost: Cost) -> Iterator[str]:
             if keys.source
             else ""
         )
-        owners = dict.fromkeys(owner for stage in recipe.stages if (owner := stage.owner(name)))
-        role = f"trained by {' and '.join(owners)}" if owners else origin
-        mode = keys.statistics or ("batch" if owners else "running")
         size = f"{cost.parameters[name]:,} parameters"
-        yield f"network   {name}: {sees} -> {signature.makes}, {size}, {role}, {mode} statistics"
+        yield f"network   {name}: {sees} -> {signature.makes}, {size}{origin and f', {origin}'}"
+
+
+def _roles(stage: BoundStage) -> str:
+    """Who trains which network in a stage, and which batch-norm statistics it goes by meanwhile."""
+    roles = []
+    for name, spec in stage.networks.items():
+        owner, kept = stage.owner(name), spec.keys.statistics
+        moved = ", moved by its owner alone" if owner and spec.keys.buffers == "owner" else ""
+        role = f"trained by {owner}" if owner else "fixed" if spec.keys.average_of is None else "following"
+        roles.append(f"{name} {role} ({kept or ('batch' if owner else 'running')} statistics{moved})")
+    return "; ".join(roles)
 
 
 def _length(stage: BoundStage) -> str:

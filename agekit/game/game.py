@@ -65,7 +65,10 @@ class Game:
         self.recipe = recipe
         self.device = device
         self.fields = fields
-        self.scope = scope_of(recipe, fields)
+        try:
+            self.scope = scope_of(recipe, fields)
+        except ValueError as error:
+            raise _misfit(recipe, error) from error
         self.networks = build(recipe, self.scope, device)
         self.layout = Layout(device, PRECISIONS[recipe.compute.precision], recipe.compute.channels_last)
         self.batches = Batches(arrays, fields, self.layout) if arrays is not None else None
@@ -90,12 +93,12 @@ class Game:
                 for name, view in self.stage.views.items()
             }
         except ValueError as error:
-            raise RecipeError([Problem("", f"does not fit the data: {error}", self.recipe.name)]) from error
+            raise _misfit(self.recipe, error) from error
 
     def _seat(self, player: Player, before: Seat | None) -> Seat:
         parameters = [p for name in player.owns for p in self.networks[name].parameters()]
         optimizer = player.optimizer.build(parameters)
-        if before and self.stage.keys.optimizer == "carried" and before.player.owns == player.owns:
+        if before and self.stage.keys.optimizer == "carried":
             optimizer.load_state_dict(
                 {**before.optimizer.state_dict(), "param_groups": optimizer.state_dict()["param_groups"]}
             )
@@ -128,7 +131,14 @@ class Game:
         return self.batches
 
     def step(self) -> Step:
-        """Play one step: each player acts, in written order, as often as its recipe says."""
+        """Play one step: each player acts, in written order, as often as its recipe says.
+
+        A stage that is over hands on to the next. Raises `ComputeError` where the last one is over.
+        """
+        if self.stage_step == self.stage_steps:
+            if self.position + 1 == len(self.recipe.stages):
+                raise ComputeError(f"the game is over: all {self.steps_done} steps of its stages are played")
+            self.enter(self.position + 1)
         report = Step(self.steps_done)
         for seat in self.seats:
             name = seat.player.name
@@ -222,6 +232,10 @@ def length_of(stage: BoundStage, samples: int) -> int:
     keys, run = stage.keys, stage.run
     steps, epochs = (keys.steps, keys.epochs) if keys.steps or keys.epochs else (run.steps, run.epochs)
     return steps or in_steps(f"{epochs} epochs", samples // stage.batch)
+
+
+def _misfit(recipe: Recipe, error: ValueError) -> RecipeError:
+    return RecipeError([Problem("", f"does not fit the data: {error}", recipe.name)])
 
 
 def _check_batches(recipe: Recipe, samples: int) -> None:

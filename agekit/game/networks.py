@@ -21,7 +21,10 @@ Buffers = dict[str, Tensor]
 
 
 class Coded(nn.Module):
-    """A network that makes codes, ended with the map of the reference's space; its codes are float32 or better."""
+    """A network that makes codes, ended with the map of the reference's space; its codes are float32 or better.
+
+    A distribution is handed on as it is: its own support must be the reference's space.
+    """
 
     def __init__(self, network: nn.Module, reference: Reference) -> None:
         super().__init__()

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-import io
+from collections.abc import Mapping
 from pathlib import Path
 
 import numpy as np
 from PIL import Image
+from PIL.PngImagePlugin import PngInfo
 
 from ..files import replacing
 
@@ -40,14 +41,10 @@ def enlarged(picture: np.ndarray, height: int) -> np.ndarray:
     return picture.repeat(factor, axis=1).repeat(factor, axis=2)
 
 
-def png(picture: np.ndarray) -> bytes:
-    """A picture [3, H, W] as the bytes of a PNG file."""
-    buffer = io.BytesIO()
-    Image.fromarray(picture.transpose(1, 2, 0)).save(buffer, "PNG")
-    return buffer.getvalue()
-
-
-def save_png(path: Path, picture: np.ndarray) -> None:
-    """Write a picture [3, H, W] as a PNG file."""
+def save_png(path: Path, picture: np.ndarray, said: Mapping[str, str]) -> None:
+    """Write a picture [3, H, W] as a PNG file, with texts in it that say what it shows."""
+    texts = PngInfo()
+    for key, text in said.items():
+        texts.add_text(key, text)
     with replacing(path) as temporary:
-        temporary.write_bytes(png(picture))
+        Image.fromarray(picture.transpose(1, 2, 0)).save(temporary, "PNG", pnginfo=texts)

@@ -22,8 +22,8 @@ from ..game.views import Gallery
 
 FORMAT = 1
 STATE = "state.json"
+DIGEST = "sha256_of_this"
 PARTS = ("weights", "optimizers", "statistics")
-KEYS = {"step", "stage", "stage_step", "optimizers", "sha256"}
 
 
 @dataclass(frozen=True)
@@ -41,8 +41,8 @@ class Checkpoint:
         found = state.get("format") if isinstance(state, dict) else None
         if found != FORMAT:
             raise RunError(f"{self.path} has format {found!r}, and this agekit reads format {FORMAT}")
-        if missing := sorted(KEYS - state.keys()):
-            raise RunError(f"{self.path / STATE} is damaged: it has no {missing[0]}")
+        if state.pop(DIGEST, None) != digest(state):
+            raise RunError(f"{self.path / STATE} is damaged: its hash is not what it says")
         return state
 
     def part(self, name: str, hashes: dict[str, str]) -> dict[str, Tensor]:
@@ -54,6 +54,11 @@ class Checkpoint:
             return load_file(file)
         except (OSError, SafetensorError) as error:
             raise RunError(f"{file} cannot be read: {error}") from error
+
+
+def digest(state: dict[str, Any]) -> str:
+    """The hash of what a state says, its own hash apart."""
+    return hashlib.sha256(json.dumps(state, sort_keys=True).encode()).hexdigest()
 
 
 def checkpoints(folder: Path) -> list[Checkpoint]:
@@ -98,7 +103,8 @@ def _write(folder: Path, game: Game, gallery: Gallery, extra: dict[str, Any]) ->
         sync(file)
         hashes[file.name] = _hash(file)
     counters = {"step": game.steps_done, "stage": game.position, "stage_step": game.stage_step}
-    write_json(folder / STATE, {"format": FORMAT, **counters, **extra, "optimizers": plain, "sha256": hashes})
+    state = {"format": FORMAT, **counters, **extra, "optimizers": plain, "sha256": hashes}
+    write_json(folder / STATE, {**state, DIGEST: digest(state)})
 
 
 def restore(checkpoint: Checkpoint, game: Game, gallery: Gallery) -> dict[str, Any]:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import os
 import platform
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 import torch
 
@@ -49,4 +51,24 @@ def describe(device: torch.device, compute: Compute) -> str:
     """The device and the precision, in words."""
     if device.type == "cuda":
         return f"{torch.cuda.get_device_name(device)}, {compute.precision}"
-    return f"CPU ({platform.machine()}, {torch.get_num_threads()} threads), {compute.precision}"
+    precision = "fp32 (tf32 is for CUDA)" if compute.precision == "tf32" else compute.precision
+    return f"CPU ({platform.machine()}, {torch.get_num_threads()} threads), {precision}"
+
+
+@contextmanager
+def explained(compute: Compute) -> Iterator[None]:
+    """Meanwhile, a lack of memory, or of a repeatable operation, is a `ComputeError` that names what helps."""
+    try:
+        yield
+    except torch.OutOfMemoryError as error:
+        said = str(error).partition(". ")[0]
+        raise ComputeError(
+            f"{said}; a smaller data.batch, narrower networks or compute.precision=bf16 need less"
+        ) from error
+    except RuntimeError as error:
+        if compute.deterministic and "deterministic" in str(error):
+            said = str(error).partition(". ")[0]
+            raise ComputeError(
+                f"{said}; compute.deterministic=false allows it, and gives up repeatable bytes"
+            ) from error
+        raise

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import signal
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -27,7 +28,7 @@ from ..recipe.tables import in_steps
 from ..report.board import Board
 from ..report.metrics import MetricsFile, read_metrics
 from . import checkpoint as saved
-from .compute import prepare_compute
+from .compute import explained, prepare_compute
 from .folder import RunFolder, create, open_run
 from .provenance import provenance
 from .sources import load_sources
@@ -116,9 +117,15 @@ def resume(recipe: Recipe, folder: RunFolder, listener: Listener, cache: Path | 
     with _writing(folder):
         for later in saved.checkpoints(folder.checkpoints):
             if later.path.name > saved.name_of(game):
-                later.path.rename(later.path.with_name(f"damaged-{later.path.name}"))
+                _set_aside(later.path)
         write_text(folder.recipe, tomli_w.dumps(recipe.document.tree))
     return _opened(folder, recipe, data, game, state, gallery)
+
+
+def _set_aside(path: Path) -> None:
+    """Rename a damaged checkpoint, beside those of the same step that were set aside before."""
+    names = (f"damaged-{path.name}{f'-{again}' if again else ''}" for again in itertools.count())
+    path.rename(next(target for name in names if not (target := path.with_name(name)).exists()))
 
 
 def restore_last(folder: RunFolder, game: Game, gallery: Gallery) -> dict[str, Any]:
@@ -161,17 +168,16 @@ def play(run: Run, listener: Listener) -> bool:
     watch.begin()
     stopping = False
     try:
-        with _writing(run.folder), stop_signals() as stopped:
+        with _writing(run.folder), explained(run.recipe.compute), stop_signals() as stopped:
             while not run.finished and not stopping:
-                # ---- one step; a stage that is over hands on to the next
-                if game.stage_step == game.stage_steps:
-                    game.enter(game.position + 1)
+                # ---- one step
                 report = game.step()
+                watch.note(report)
                 listener.stepped(run)
                 # ---- what is due; a checkpoint also when asked to stop, so that nothing is lost
                 due, stopping = _due(run), stopped()
                 if stopping or due.log or due.pictures or due.checkpoint:
-                    watch.check(report)
+                    watch.check()
                 if due.log or due.checkpoint:
                     listener.logged(run, watch.log(report))
                 if due.pictures:
@@ -199,7 +205,7 @@ def _writing(folder: RunFolder) -> Iterator[None]:
 
 @dataclass(frozen=True)
 class Due:
-    """What is to be written after this step: a function of the step alone, so that resuming changes nothing."""
+    """What is to be written after this step: a function of the step and of where the run ends, however it got there."""
 
     log: bool
     pictures: bool
@@ -207,9 +213,15 @@ class Due:
 
 
 def _due(run: Run) -> Due:
-    settings, step, per_epoch = run.game.stage.run, run.game.steps_done, run.game.steps_per_epoch
+    settings = run.game.stage.run
     intervals = settings.log_every, settings.pictures_every, settings.checkpoint_every
-    return Due(*(run.finished or step % in_steps(interval, per_epoch) == 0 for interval in intervals))
+    return Due(*(run.finished or _falls(run.game, interval) for interval in intervals))
+
+
+def _falls(game: Game, interval: int | str) -> bool:
+    """Whether an interval ends here: steps are the run's, and epochs are the stage's."""
+    done = game.steps_done if isinstance(interval, int) or "step" in interval else game.stage_step
+    return done % in_steps(interval, game.steps_per_epoch) == 0
 
 
 def checkpoint(run: Run) -> saved.Checkpoint:

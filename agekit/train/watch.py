@@ -19,6 +19,9 @@ from ..report.metrics import MetricsFile
 from ..report.pictures import enlarged, grid, save_png
 from .folder import RunFolder
 
+CHECKED_AT_ONCE = 100
+"""After so many steps at the latest, terms are looked at: that waits for the device, once."""
+
 
 @dataclass
 class Watch:
@@ -32,6 +35,7 @@ class Watch:
     spent_seconds: float = 0.0
     _since: float = field(default_factory=time.monotonic)
     _last: tuple[float, int] = (0.0, 0)
+    _recent: list[Step] = field(default_factory=list)
 
     def begin(self) -> None:
         """Play begins here: the clock starts."""
@@ -58,16 +62,33 @@ class Watch:
         self.board.scalars(curves(line), self.game.steps_done)
         return line
 
-    def check(self, step: Step) -> None:
-        """Refuse to go on, or to write down, numbers that are none. Raises `RunError`, which names the first."""
-        terms = ((f"players.{p}.terms.{n}", value) for p, values in step.terms.items() for n, value in values.items())
-        tensors = ((f"the tensor {name}", tensor) for name, tensor in self.game.named_tensors())
-        for name, value in (*terms, *tensors):
-            if not value.isfinite().all():
+    def note(self, step: Step) -> None:
+        """Remember a step's terms until they are checked, without waiting for the device to have computed them."""
+        self._recent.append(step)
+        if len(self._recent) == CHECKED_AT_ONCE:
+            self.check()
+
+    def check(self) -> None:
+        """Refuse to go on, or to write down, numbers that are none.
+
+        Raises `RunError`, which names the first term, of the first step, that is not finite; or else the tensor.
+        """
+        terms = [
+            (step.number + 1, f"players.{player}.terms.{name}", value)
+            for step in self._recent
+            for player, values in step.terms.items()
+            for name, value in values.items()
+        ]
+        self._recent.clear()
+        tensors = [(self.game.steps_done, f"the tensor {name}", tensor) for name, tensor in self.game.named_tensors()]
+        sums = [value.detach().sum().double() for _, _, value in (*terms, *tensors)]
+        fine = torch.stack([value.to(self.game.device) for value in sums]).isfinite().tolist()
+        for (number, name, value), is_fine in zip((*terms, *tensors), fine, strict=True):
+            if not is_fine and not value.isfinite().all():
                 shown = f"{value.item()}" if value.ndim == 0 else "not finite"
                 raise RunError(
-                    f"{self.folder.path}: step {self.game.steps_done}: {name} is {shown}; a smaller learning rate or "
-                    "weight usually helps; nothing of this step was written"
+                    f"{self.folder.path}: step {number}: {name} is {shown}; a smaller learning rate or weight usually "
+                    "helps; nothing was written since, and the last checkpoint stands"
                 )
 
     def _rate(self) -> float:
@@ -83,12 +104,14 @@ class Watch:
         for name, plan in self.game.views.items():
             shown = self.gallery.show(name)
             if (picture := picture_of(shown)) is not None:
-                save_png(self.folder.pictures / f"{name}-{step:09d}.png", picture)
-                save_png(self.folder.pictures / f"{name}.png", picture)
+                said = {"view": f"{name} = {plan.view.of}", "step": f"{step}", "statistics": plan.view.statistics}
+                save_png(self.folder.pictures / f"{name}-{step:09d}.png", picture, said)
+                save_png(self.folder.pictures / f"{name}.png", picture, said)
                 self.board.picture(f"{name} ({plan.view.statistics} statistics)", picture, step)
             elif shown.of.ndim == 2:
-                self.board.histogram(name, shown.of.float().cpu().numpy(), step)
-                self.board.scalars({f"{name}/{key}": value for key, value in code_statistics(shown.of).items()}, step)
+                tag = f"{name} ({plan.view.statistics} statistics)"
+                self.board.histogram(tag, shown.of.float().cpu().numpy(), step)
+                self.board.scalars({f"{tag}/{key}": value for key, value in code_statistics(shown.of).items()}, step)
 
 
 def picture_of(shown: Shown) -> np.ndarray | None:
