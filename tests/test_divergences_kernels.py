@@ -10,7 +10,7 @@ import torch
 from scipy import integrate, special, stats  # type: ignore[import-untyped]
 from torch import Tensor
 
-from agekit.builtin.divergences import MMD, EnergyDistance, Uniformity, kernels, means, pairwise
+from agekit.builtin.divergences import MMD, EnergyDistance, KernelStein, Uniformity, kernels, means, pairwise
 from agekit.builtin.divergences.estimators import Estimator
 from agekit.builtin.references import Gaussian, Sphere, Uniform
 from agekit.contracts import Reference
@@ -232,6 +232,15 @@ def test_second_derivatives_are_those_of_the_gradients():
         return summed([mmd(a, other) for mmd in chosen for other in (b, *REFERENCES)])
 
     assert torch.autograd.gradgradcheck(value, (p.requires_grad_(), q.requires_grad_()))
+
+
+def test_the_gradient_that_can_be_differentiated_is_the_other_one():
+    p, q = noise(6, 3).requires_grad_(), noise(5, 3, seed=1).requires_grad_()
+    for value in (summed([MMD(kernel=kernel, variance=0.7)(p, q) for kernel in NAMES]), KernelStein()(p)):
+        plain = torch.autograd.grad(value, (p, q), retain_graph=True, materialize_grads=True)
+        again = torch.autograd.grad(value, (p, q), create_graph=True, materialize_grads=True)
+        for one, other in zip(plain, again, strict=True):
+            assert torch.allclose(one, other, rtol=1e-11, atol=1e-15)
 
 
 @pytest.mark.parametrize("tile", [1, 7, 20])
