@@ -8,12 +8,11 @@ from types import ModuleType
 from .data.places import cache_home
 from .data.prepare import prepare
 from .game.bound import Recipe
-from .game.check import bind
 from .game.game import Game
+from .game.load import load_recipe
 from .game.views import Gallery, Shown
 from .plugins import add
 from .plugins import load as load_plugins
-from .recipe.compose import load as read_document
 from .recipe.find import find
 from .train.compute import prepare_compute
 from .train.sources import load_sources
@@ -28,9 +27,7 @@ def load(recipe: str | Path, *settings: str, plugins: tuple[ModuleType, ...] = (
     loaded = load_plugins()
     for module in plugins:
         add(loaded, module, module.__name__)
-    path = find(str(recipe), Path(), loaded.recipes)
-    document = read_document(path, settings, find=lambda name, folder: find(name, folder, loaded.recipes))
-    return bind(document, loaded.registries, path.stem)
+    return load_recipe(find(str(recipe), Path(), loaded.recipes), loaded, settings)
 
 
 def build(recipe: Recipe, cache: Path | None = None) -> Game:

@@ -42,11 +42,19 @@ def shape(path):
         return image.size
 
 
+def shown(path):
+    """The pixels of a picture, and what it says of itself."""
+    with Image.open(path) as image:
+        return image.tobytes(), image.info
+
+
 @pytest.mark.usefixtures("no_data")
 def test_samples_are_those_of_the_run_unless_another_seed_is_named(trained, capsys):
     assert main(["sample", str(trained), "--n", "8", "--out", "own.png"]) == 0
     assert "own.png  samples: g(z), recalibrated statistics" in capsys.readouterr().out
-    assert Path("own.png").read_bytes() == (trained / "pictures" / "samples.png").read_bytes()
+    (own, said), (theirs, _) = shown("own.png"), shown(trained / "pictures" / "samples.png")
+    assert own == theirs
+    assert said == {"view": "samples = g(z)", "statistics": "recalibrated"}
     assert main(["sample", str(trained), "--n", "8", "--seed", "4", "--out", "other.png"]) == 0
     assert shape("other.png") == shape("own.png")
     assert Path("own.png").read_bytes() != Path("other.png").read_bytes()
@@ -58,7 +66,11 @@ def test_a_persons_pictures_are_reconstructed(trained, capsys):
     for index in range(3):
         pixels = np.full((30 + index, 50, 3), 60 * index, np.uint8)
         Image.fromarray(pixels).save(f"mine/{index}.png")
+    own = ["--view", "reconstructions", "--out", "pairs.png"]
+    assert main(["reconstruct", str(trained), "mine", "mine/1.png", *own]) == 0
+    Path("pairs.png").rename("named.png")
     assert main(["reconstruct", str(trained), "mine", "mine/1.png", "--out", "pairs.png"]) == 0
+    assert Path("named.png").read_bytes() == Path("pairs.png").read_bytes()
     assert "pairs.png  reconstructions: g(e(x))" in capsys.readouterr().out
     assert shape("pairs.png") == (4 * (4 * (2 * 16 + 4) + 4), 4 * (16 + 2 + 2))
     left = np.asarray(Image.open("pairs.png").convert("RGB"))[4 * 2 + 8, 4 * 4 + 8]
@@ -69,7 +81,7 @@ def test_a_persons_pictures_are_reconstructed(trained, capsys):
     ("arguments", "said"),
     [
         (["sample", "RUN", "--view", "sampels"], "no view is called 'sampels'; did you mean samples?"),
-        (["sample", "RUN", "--view", "codes"], "this needs the run's data"),
+        (["sample", "RUN", "--view", "codes"], "view codes is not one of pictures that needs no data"),
         (["sample", "RUN", "--n", "0"], "--n 0"),
         (["sample", "RUN", "--out", "absent/a.png"], "absent/a.png cannot be written"),
         (["sample", "RUN", "--out", "."], "cannot be written"),
@@ -77,7 +89,11 @@ def test_a_persons_pictures_are_reconstructed(trained, capsys):
         (["reconstruct", "RUN", "text.png"], "text.png cannot be read"),
         (["reconstruct", "RUN", "absent.png"], "absent.png cannot be read: No such file"),
         (["reconstruct", "RUN", "empty"], "empty holds no picture"),
-        (["reconstruct", "RUN", "good.png", "--view", "codes"], "view codes shows z [6], which is no picture"),
+        (["reconstruct", "RUN", "good.png", "--view", "codes"], "not one of pictures made from x"),
+        (
+            ["reconstruct", "RUN", "good.png", "--view", "samples"],
+            "view samples is not one of pictures made from x; --view reconstructions fits",
+        ),
     ],
 )
 def test_what_cannot_be_shown_is_one_clear_message(arguments, said, trained, capsys):
@@ -113,6 +129,13 @@ def test_a_network_is_taken_from_a_run(trained, capsys):
 
 
 # ---- from Python
+
+
+def test_python_takes_paths_from_where_it_is(tmp_path):
+    Path("tiny.toml").write_text(TINY)
+    recipe = agekit.load("tiny.toml", "networks.e.from=runs/a", "players.encoder=false")
+    source = str(tmp_path / "runs" / "a")
+    assert recipe.networks["e"].keys.source == recipe.document.tree["networks"]["e"]["from"] == source
 
 
 def test_python_loads_builds_plays_and_shows(capsys):

@@ -183,6 +183,17 @@ def test_a_run_that_was_cut_short_goes_on_to_a_later_step():
     assert left_behind("tiny-0001")[1:4] == left_behind("whole")[1:4]
 
 
+def test_a_run_goes_on_as_it_began_wherever_it_is_computed(capsys):
+    agekit_run("--steps", "5")
+    capsys.readouterr()
+    resumed = ["resume", "runs/tiny-0001", "--steps", "6", "--set"]
+    assert main([*resumed, " run . seed = 3"]) == 1
+    assert "error: --set run.seed: a run goes on as it began; only data.root, " in capsys.readouterr().err
+    assert main([*resumed, "data.root"]) == 1
+    assert "found 'data.root', where KEY=VALUE fits" in capsys.readouterr().err
+    assert main([*resumed, " compute . device = cpu"]) == 0
+
+
 def test_a_run_that_came_to_its_end_is_not_resumed_and_stays_as_it_is(capsys):
     agekit_run("--steps", "6")
     before = left_behind("tiny-0001")

@@ -41,7 +41,7 @@ def test_a_runs_folder_holds_all_that_was_asked_for(capsys):
     assert (mark["recipe"], mark["seed"], mark["device"]) == ("tiny", 3, "cpu")
     assert mark["data"]["count"] == 40
     assert mark["packages"]["torch"] == torch.__version__.partition("+")[0] or torch.__version__
-    assert mark["origins"]["run.seed"].startswith("--set")
+    assert mark["origins"]["run.seed"] == "--seed"
 
 
 def test_the_recipe_in_a_runs_folder_repeats_it():
@@ -176,6 +176,13 @@ def test_a_folder_that_is_no_run_is_refused(command, capsys):
     Path("later/run.json").write_text('{"format": 2}')
     Path("list").mkdir()
     Path("list/run.json").write_text("[]")
+    Path("bare").mkdir()
+    Path("bare/run.json").write_text('{"format": 1}')
+    Path("shapeless").mkdir()
+    data = {"fingerprint": "f", "fields": {"x": {"values": "image"}}}
+    Path("shapeless/run.json").write_text(json.dumps({"format": 1, "recipe": "tiny", "data": data}))
+    Path("numbered").mkdir()
+    Path("numbered/run.json").write_text(json.dumps({"format": 1, "recipe": 3, "data": {**data, "fields": {}}}))
     more = ["picture.png"] if command == "reconstruct" else []
     for name, said in (
         ("absent", "does not exist"),
@@ -183,6 +190,9 @@ def test_a_folder_that_is_no_run_is_refused(command, capsys):
         ("torn", "cannot be read"),
         ("later", "has format 2"),
         ("list", "has format None"),
+        ("bare", "bare/run.json lacks recipe"),
+        ("shapeless", "shapeless/run.json lacks data.fields.x.shape"),
+        ("numbered", "numbered/run.json has no sensible recipe"),
     ):
         assert main([command, name, *more]) == 1
         err = capsys.readouterr().err

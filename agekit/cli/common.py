@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 
-from ..errors import AgekitError, Problem, RecipeError
+from ..errors import AgekitError
 from ..game.bound import Recipe
-from ..game.check import bind
+from ..game.load import load_recipe
 from ..plugins import Loaded, load
-from ..recipe.compose import load as read_document
 from ..recipe.find import find
 
 
@@ -23,18 +22,9 @@ def plugins() -> Loaded:
     return loaded
 
 
-def recipe(name: str, settings: Iterable[str], loaded: Loaded) -> Recipe:
-    """Read, compose and bind a recipe. Raises `RecipeError` with all its problems."""
-    path = find(name, Path(), loaded.recipes)
-    try:
-        document = read_document(path, settings, find=lambda inner, folder: find(inner, folder, loaded.recipes))
-        return bind(document, loaded.registries, path.stem)
-    except RecipeError as error:
-        if any("is called" in problem.message for problem in error.problems) and loaded.broken:
-            broken = ", ".join(f"{plugin.name} ({plugin.error})" for plugin in loaded.broken)
-            note = Problem("", f"it may come from a plugin that is broken: {broken}")
-            raise RecipeError([*error.problems, note]) from error
-        raise
+def recipe(name: str, settings: Iterable[str], loaded: Loaded, flags: Mapping[str, str] | None = None) -> Recipe:
+    """Find a recipe and load it. Raises `RecipeError` with all its problems."""
+    return load_recipe(find(name, Path(), loaded.recipes), loaded, settings, flags)
 
 
 def writable(path: Path) -> Path:

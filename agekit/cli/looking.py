@@ -13,11 +13,10 @@ from ..contracts import BrokenSample, DataField, Dataset
 from ..data.images import SUFFIXES, centre_square, decode, pixels, resize
 from ..errors import AgekitError, DataError, RunError, nearest
 from ..game.batches import as_values
-from ..game.check import bind
 from ..game.game import Game
+from ..game.load import load_recipe
 from ..game.plan import ViewPlan
 from ..game.views import Gallery
-from ..recipe.source import read
 from ..report.console import make_console, shorten
 from ..report.pictures import save_png
 from ..train.compute import prepare_compute
@@ -49,15 +48,10 @@ def reconstruct(given: argparse.Namespace) -> int:
 
 def opened(folder: RunFolder, device: str | None) -> Gallery:
     """A run's last checkpoint, ready to be looked at; no data is needed."""
-    mark = folder.read_mark()
-    recipe = bind(read(folder.recipe), common.plugins().registries, mark["recipe"])
+    recipe = load_recipe(folder.recipe, common.plugins(), name=folder.read_mark()["recipe"])
     if device is not None:
         recipe = replace(recipe, compute=recipe.compute.model_copy(update={"device": device}))
-    fields = {
-        name: DataField(f["values"], tuple(f["shape"]), tuple(f["classes"]), tuple(map(tuple, f["mirrored"])))
-        for name, f in mark["data"]["fields"].items()
-    }
-    game = Game(recipe, None, fields, prepare_compute(recipe.compute))
+    game = Game(recipe, None, folder.fields(), prepare_compute(recipe.compute))
     gallery = Gallery(game)
     state = restore_last(folder, game, gallery)
     if not state:
@@ -68,18 +62,24 @@ def opened(folder: RunFolder, device: str | None) -> Gallery:
 
 
 def _chosen(gallery: Gallery, name: str | None, *, uses_data: bool) -> ViewPlan:
-    """The view to show: the named one, or the first of images that uses the data, or does not."""
+    """The view to show: the named one, or the first, of those of pictures that use x alone, or no data at all."""
     views = gallery.game.views
-    if name is not None:
-        if name not in views:
-            raise AgekitError(f"no view is called {name!r}; {nearest(name, views)}")
-        return views[name]
-    for plan in views.values():
-        leaves = {node.name for node in plan.nodes if node.op == "field"}
-        if leaves == ({"x"} if uses_data else set()) and len(plan.nodes[plan.of].space.shape) == 3:
-            return plan
+    if name is not None and name not in views:
+        raise AgekitError(f"no view is called {name!r}; {nearest(name, views)}")
+    fitting = {plan.name: plan for plan in views.values() if _shows(plan, {"x"} if uses_data else set())}
     wanted = "of pictures made from x" if uses_data else "of pictures that needs no data"
-    raise AgekitError(f"the recipe has no view {wanted}; name one with --view: {', '.join(views) or 'it has none'}")
+    if not fitting:
+        raise AgekitError(f"the recipe has no view {wanted}; it has {', '.join(views) or 'none at all'}")
+    chosen = name or next(iter(fitting))
+    if chosen not in fitting:
+        raise AgekitError(f"view {name} is not one {wanted}; --view {' or '.join(fitting)} fits")
+    return fitting[chosen]
+
+
+def _shows(plan: ViewPlan, data: set[str]) -> bool:
+    """Whether a view is one of pictures, and needs these fields of the data, no more and no fewer."""
+    needed = {node.name for node in plan.nodes if node.op == "field"}
+    return needed == data and len(plan.nodes[plan.of].space.shape) == 3
 
 
 def _files(given: list[Path]) -> list[Path]:
@@ -109,7 +109,8 @@ def _saved(out: Path, picture: np.ndarray | None, plan: ViewPlan) -> int:
     if picture is None:
         raise AgekitError(f"view {plan.name} shows {plan.nodes[plan.of].space}, which is no picture")
     try:
-        save_png(common.writable(out), picture)
+        said = {"view": f"{plan.name} = {plan.view.of}", "statistics": plan.view.statistics}
+        save_png(common.writable(out), picture, said)
     except OSError as error:
         raise AgekitError(f"{out} cannot be written: {error.strerror}") from error
     make_console().print(f"{shorten(out)}  {plan.name}: {plan.view.of}, {plan.view.statistics} statistics")

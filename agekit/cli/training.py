@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import argparse
 import json
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
 from ..errors import AgekitError
-from ..game.check import bind
-from ..recipe.compose import load as read_document
+from ..game.load import load_recipe
 from ..report.console import RunConsole, clock, make_console, shorten
 from ..train.compute import describe
 from ..train.folder import open_run
@@ -17,18 +17,18 @@ from ..train.run import Run, play, start
 from ..train.run import resume as take_up
 from . import common
 
-ANEW = ("data.root=", "run.stop_after=", "compute.device=", "compute.threads=")
+ANEW = ("data.root", "run.stop_after", "compute.device", "compute.threads")
 """What `resume` may be told anew: none of it changes what is computed, though rounding may differ elsewhere."""
+
+FLAGS = {"--steps": "run.stop_after", "--seed": "run.seed", "--device": "compute.device"}
+"""The keys that flags set."""
 
 
 def run(given: argparse.Namespace) -> int:
     """Train a recipe."""
     loaded = common.plugins()
-    settings = [*given.set]
-    for key, value in (("run.stop_after", given.steps), ("run.seed", given.seed), ("compute.device", given.device)):
-        if value is not None:
-            settings.append(f"{key}={value}")
-    recipe = common.recipe(given.recipe, settings, loaded)
+    flags = _said({"--steps": given.steps, "--seed": given.seed, "--device": given.device})
+    recipe = common.recipe(given.recipe, given.set, loaded, flags)
     listener = Listener(RunConsole(make_console(stderr=given.json)), given.json)
     try:
         return _play(start(recipe, loaded, given.out, given.name, listener), listener)
@@ -39,20 +39,22 @@ def run(given: argparse.Namespace) -> int:
 def resume(given: argparse.Namespace) -> int:
     """Go on with a run; what may be said anew is where its data lies, where it is computed, and when it ends."""
     folder = open_run(given.run)
-    settings = list(given.set)
-    if given.steps is not None:
-        settings.append(f"run.stop_after={given.steps}")
-    for text in settings:
-        if not text.startswith(ANEW):
-            key = text.partition("=")[0]
-            raise AgekitError(f"--set {key}: a run goes on as it began; only {', '.join(k[:-1] for k in ANEW)} change")
-    document = read_document(folder.recipe, settings)
-    recipe = bind(document, common.plugins().registries, folder.read_mark()["recipe"])
+    for text in given.set:
+        key = ".".join(part.strip() for part in text.partition("=")[0].split("."))
+        if key not in ANEW:
+            raise AgekitError(f"--set {key}: a run goes on as it began; only {', '.join(ANEW)} change")
+    flags = _said({"--steps": given.steps})
+    recipe = load_recipe(folder.recipe, common.plugins(), given.set, flags, folder.read_mark()["recipe"])
     listener = Listener(RunConsole(make_console(stderr=given.json)), given.json)
     try:
         return _play(take_up(recipe, folder, listener), listener)
     finally:
         listener.console.stop()
+
+
+def _said(values: Mapping[str, object]) -> dict[str, str]:
+    """The settings of the flags that were given, by flag."""
+    return {flag: f"{FLAGS[flag]}={value}" for flag, value in values.items() if value is not None}
 
 
 def _play(started: Run, listener: Listener) -> int:

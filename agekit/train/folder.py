@@ -8,12 +8,33 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from pydantic import BaseModel, ConfigDict, ValidationError
+
+from ..contracts import DataField
 from ..errors import RunError
 from ..files import write_json, write_text
 
 FORMAT = 1
 MARK = "run.json"
 NAME = re.compile(r"[\w][\w.+-]*\Z")
+
+
+class MarkedData(BaseModel):
+    """What a run's mark says about its data, as far as it is read again."""
+
+    model_config = ConfigDict(frozen=True)
+
+    fingerprint: str
+    fields: dict[str, DataField]
+
+
+class Mark(BaseModel):
+    """What makes a folder a run, as far as it is read again; the mark holds the whole provenance."""
+
+    model_config = ConfigDict(frozen=True)
+
+    recipe: str
+    data: MarkedData
 
 
 @dataclass(frozen=True)
@@ -56,6 +77,10 @@ class RunFolder:
         """What the mark says."""
         mark: dict[str, Any] = json.loads(self.mark.read_text(encoding="utf-8"))
         return mark
+
+    def fields(self) -> dict[str, DataField]:
+        """The fields of the run's data."""
+        return Mark.model_validate(self.read_mark()).data.fields
 
 
 def create(runs: Path, name: str | None, recipe_name: str, files: dict[str, str], mark: dict[str, Any]) -> RunFolder:
@@ -109,7 +134,7 @@ def _next_number(runs: Path, recipe_name: str) -> int:
 
 
 def open_run(path: Path) -> RunFolder:
-    """Open a run's folder. Raises `RunError` where it is none, or is of another format."""
+    """Open a run's folder. Raises `RunError` where it is none, is of another format, or its mark is damaged."""
     folder = RunFolder(path)
     if not folder.mark.is_file():
         said = "does not exist" if not path.exists() else f"is not a run's folder: it has no {MARK}"
@@ -121,4 +146,11 @@ def open_run(path: Path) -> RunFolder:
         raise RunError(f"{folder.mark} cannot be read: {error}") from error
     if found != FORMAT:
         raise RunError(f"{folder.mark} has format {found!r}, and this agekit reads format {FORMAT}")
+    try:
+        Mark.model_validate(mark)
+    except ValidationError as error:
+        first = error.errors()[0]
+        key = ".".join(map(str, first["loc"]))
+        said = "lacks" if first["type"] == "missing" else "has no sensible"
+        raise RunError(f"{folder.mark} {said} {key}: it is damaged, or of something else") from error
     return folder
