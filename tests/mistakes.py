@@ -81,7 +81,8 @@ MISTAKES = {
     ),
     "a rate that is a table without a schedule": (
         ('owns = ["e"]', 'owns = ["e"]\noptimizer.lr = { end = 1 }'),
-        "game.toml:15: players.encoder.optimizer.lr: found {'end': 1}, where a number or a table with schedule = … fits",
+        "game.toml:15: players.encoder.optimizer.lr: "
+        "found {'end': 1}, where a number or a table with schedule = … fits",
     ),
     "a rate below zero": (
         ('owns = ["e"]', 'owns = ["e"]\noptimizer = { lr = -1.0 }'),

@@ -238,6 +238,25 @@ def test_a_wrong_recipe_is_one_clear_message(told, command, text, said):
     assert said in err[0]
 
 
+@pytest.mark.parametrize(
+    ("flag", "value", "said"),
+    [
+        ("--steps", "0", "run.stop_after: found 0, where a whole number greater than or equal to 1 fits"),
+        ("--seed", "-1", "run.seed: found -1, where a whole number greater than or equal to 0 fits"),
+        ("--device", "3", "compute.device: found 3, where text fits"),
+    ],
+)
+def test_a_flag_is_told_by_its_own_name(told, flag, value, said):
+    assert told("run", "age_mnist", flag, value) == (1, [], [f"error: {flag}: {said}"])
+
+
+def test_the_number_of_steps_is_set_where_a_recipe_counts_epochs(told):
+    assert told("validate", "age_mnist", "--set", "run.steps=2")[0] == 0
+    assert told("validate", wrong("[run]\nsteps = 2\nepochs = 3"))[1][1:] == [
+        "  wrong.toml:4: run.epochs: found 3, where one of steps and epochs fits, and steps = 2 is there too"
+    ]
+
+
 def test_a_traceback_is_shown_on_request(capsys):
     from agekit.errors import RecipeError
 

@@ -1,6 +1,7 @@
 """Plugins: found one by one, and one that is broken breaks nothing else."""
 
 import importlib.util
+import json
 import re
 import sys
 import types
@@ -11,6 +12,7 @@ from typing import Any
 import pytest
 import torch
 
+import agekit
 from agekit import hookimpl, plugins
 from agekit.cli import main
 from agekit.errors import PluginError
@@ -212,6 +214,40 @@ def test_plugins_are_listed_with_their_health(installed, bare, capsys):
     assert bad.endswith("1.5      broken: RuntimeError: no such card")
     assert main(["plugins", "--traceback"]) == 0
     assert 'raise RuntimeError("no such card")' in capsys.readouterr().out.replace("'", '"')
+
+
+def test_a_data_set_that_has_to_be_told_something_is_listed_with_it(installed, bare, capsys):
+    code = "import agekit\nfrom tests.fakes import Shapes\nclass Needy(Shapes):\n"
+    code += "    'Needs a place.'\n    where: str = agekit.option(help='a place')\n"
+    hook = "@agekit.hookimpl\ndef agekit_register(registries):\n    registries.datasets.add('needy', Needy)"
+    installed("needy", code + hook)
+    assert main(["data", "list"]) == 0
+    assert capsys.readouterr().out.splitlines()[1].split()[:3] == ["needy", "needs:", "where"]
+
+
+def test_a_recipe_of_a_plugin_that_is_no_utf_8_is_listed(tmp_path, installed, bare, capsys):
+    (tmp_path / "shipped").mkdir()
+    (tmp_path / "shipped" / "odd.toml").write_bytes(b"# caf\xe9\n")
+    folder = f"pathlib.Path({str(tmp_path / 'shipped')!r})"
+    installed("ships", f"import agekit, pathlib\n@agekit.hookimpl\ndef agekit_recipes(): return {folder}")
+    assert main(["list", "recipes"]) == 0
+    assert any(line.split()[1:] == ["odd", "caf\ufffd"] for line in capsys.readouterr().out.splitlines())
+
+
+@pytest.mark.parametrize("command", ["resume", "sample"])
+def test_a_run_of_a_broken_plugin_names_it(command, installed, tmp_path, capsys):
+    installed("bad", "raise RuntimeError('no such card')")
+    mark = {"format": 1, "recipe": "mine", "data": {"fingerprint": "", "fields": {}}}
+    (tmp_path / "run.json").write_text(json.dumps(mark))
+    text = 'extends = "age_mnist"\nplayers.encoder.terms.real.divergence = "coral"\n'
+    (tmp_path / "recipe.toml").write_text(text)
+    assert main([command, str(tmp_path)]) == 1
+    assert "it may come from a plugin that is broken: bad (RuntimeError: no such card)" in capsys.readouterr().err
+    with pytest.raises(agekit.RecipeError, match="it may come from a plugin that is broken: bad"):
+        agekit.load(tmp_path / "recipe.toml")
+    with pytest.raises(agekit.RecipeError) as caught:
+        agekit.load("age_mnist", "latent.dim=0")
+    assert "broken" not in str(caught.value)
 
 
 def test_a_broken_plugin_is_fatal_only_to_a_recipe_that_needs_it(installed, tmp_path, capsys):

@@ -96,7 +96,7 @@ def _written(value: Any) -> str:
 
 
 def _first_line(path: Path) -> str:
-    with path.open(encoding="utf-8") as stream:
+    with path.open(encoding="utf-8", errors="replace") as stream:
         return stream.readline().lstrip("# ").strip()
 
 

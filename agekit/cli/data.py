@@ -29,6 +29,8 @@ def list_datasets(_: argparse.Namespace) -> int:
 
 
 def _state(component: type[Dataset]) -> str:
+    if needed := [name for name, entry in component.model_fields.items() if entry.is_required()]:
+        return f"needs: {', '.join(needed)}"
     try:
         return f"yes, {len(component().open()):,} samples"
     except DataError:
