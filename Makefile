@@ -13,15 +13,15 @@ test: $(VENV)/.tools
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2
 
 check: $(VENV)/.tools
-	$(BIN)/ruff format --check agekit docs plugins tests
-	$(BIN)/ruff check agekit docs plugins tests
+	$(BIN)/ruff format --check agekit benchmarks docs plugins tests
+	$(BIN)/ruff check agekit benchmarks docs plugins tests
 	$(BIN)/mypy
 	$(BIN)/mypy $(wildcard plugins/*/agekit_*)
 	$(BIN)/python docs/write.py --check
 
 format: $(VENV)/.tools
-	$(BIN)/ruff format agekit docs plugins tests
-	$(BIN)/ruff check --fix agekit docs plugins tests
+	$(BIN)/ruff format agekit benchmarks docs plugins tests
+	$(BIN)/ruff check --fix agekit benchmarks docs plugins tests
 
 docs: $(VENV)/.tools
 	$(BIN)/python docs/write.py
