@@ -67,7 +67,7 @@ class Frechet(Divergence):
     even correlations. A finite batch raises it: in full, and n ≤ d, by a fixed part of d. As published it is a sum over
     coordinates. Fitted variances are raised by 1e-12, relative and absolute. The cost is n d² + d³, or n d.
 
-    Source: Fréchet 1957; Dowson and Landau 1982, equation 4; Heusel et al. 2017 (as FID).
+    Source: Fréchet 1957; Dowson and Landau 1982; Heusel et al. 2017 (as FID).
     Shapes: codes [n, d], and a reference or codes [m, d] -> []. Raises ValueError where n or m is below 2.
     """
 

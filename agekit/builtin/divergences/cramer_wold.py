@@ -29,7 +29,7 @@ class CramerWold(Divergence):
     sees every difference of two laws, in closed form, and is never negative; means keep the pairs of a code and itself,
     so that a finite batch raises it, by about (φ(0) − E φ) / (2√(πγ) n) a side. The cost is n(n + m), the memory n + m.
 
-    Source: Knop, Spurek, Tabor, Podolak, Mazur and Jastrzębski 2020 (first 2018), theorems 1 and 2.
+    Source: Knop, Spurek, Tabor, Podolak, Mazur and Jastrzębski 2020 (first 2018).
     Shapes: codes [n, d], and gaussian, codes or draws [m, d] -> []. Raises ValueError where n or m is below 2, or for
     another reference.
     """

@@ -36,7 +36,7 @@ class MMD(Divergence):
     linear one averages over the disjoint pairs (1, 2), (3, 4), …: unbiased, cost n, and the order of codes matters. The
     others cost n(n + m) kernel values and memory n + m. WAE's code sums over its seven scales: its weight λ is 7λ here.
 
-    Source: Gretton et al. 2012, equations 3 and 5, and section 6 (linear time); Tolstikhin et al. 2018, section 4 (imq,
+    Source: Gretton et al. 2012 (linear time); Tolstikhin et al. 2018 (imq,
     c = 2dσ²); Sejdinovic et al. 2013 (energy).
     Shapes: codes [n, d], and a reference, codes or draws [m, d] -> []. Raises ValueError where n or m is below 2.
     """
@@ -87,7 +87,7 @@ class EnergyDistance(Divergence):
     pairs of a point and itself; the biased one (V-statistic, never negative) keeps them, and at equality is about
     E|y − y′|^β (1/n + 1/m). Against the references sphere and gaussian the means over y are exact to 1e-10.
 
-    Source: Székely and Rizzo 2013, equations 2.1 and 6.1.
+    Source: Székely and Rizzo 2013
     Shapes: codes [n, d], and a reference, codes or draws [m, d] -> []. Raises ValueError where n or m is below 2.
     """
 
@@ -111,7 +111,7 @@ class Uniformity(Divergence):
     It is least, over all laws on the sphere, at the uniform one, where it is log E e^{−2t(1 − cos)}: `ideal`. Codes are
     normalised first, so that lengths escape it. The cost is n² and the memory n.
 
-    Source: Wang and Isola 2020, equation 2.
+    Source: Wang and Isola 2020
     Shapes: codes [n, d] -> []. Raises ValueError where n is below 2.
     """
 

@@ -26,7 +26,7 @@ class MomentMatching(Divergence):
     covariance, about 6/n in the third moment and 96/n in the fourth, for which codes farther than 10⁴ σ are held there.
     The cost is n d².
 
-    Source: Zellinger et al. 2017, definition 2 (moments a coordinate); Sun and Saenko 2016, equation 1 (covariance).
+    Source: Zellinger et al. 2017 (moments a coordinate); Sun and Saenko 2016 (covariance).
     Shapes: codes [n, d], and a reference or codes [m, d] -> []. Raises ValueError where n or m is below 2, or from the
     third order on for a reference other than gaussian, sphere and uniform.
     """

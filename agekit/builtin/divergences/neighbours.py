@@ -28,7 +28,7 @@ class NeighbourKL(Divergence):
     codes and −9 for 1024. Squared distances are raised by 1e-12, so that coincident codes cost much, and not
     infinitely. The cost is n² d, the memory n.
 
-    Source: Kozachenko and Leonenko 1987; Kraskov et al. 2004, equation 20, for the k-th; Ulyanov, Vedaldi and Lempitsky
+    Source: Kozachenko and Leonenko 1987; Kraskov et al. 2004, for the k-th; Ulyanov, Vedaldi and Lempitsky
     2018, whose released code has it and never ran it.
     Shapes: codes [n, d] and a reference -> []. Raises ValueError where n is not above k, or for another reference.
     """

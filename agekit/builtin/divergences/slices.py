@@ -35,7 +35,7 @@ class SlicedWasserstein(Divergence):
     one law are above 0: for p = 2, variance 1 and some hundred codes by about 3(1/n + 1/m). The cost is L (n + m)(d +
     log n) for L slices.
 
-    Source: Rabin et al. 2011; Bonneel et al. 2015, definition 5; Kolouri et al. 2018 (in autoencoders).
+    Source: Rabin et al. 2011; Bonneel et al. 2015; Kolouri et al. 2018 (in autoencoders).
     Shapes: codes [n, d] and codes or draws [m, d] -> []. Raises ValueError where n or m is below 1.
     """
 
@@ -66,7 +66,7 @@ class SIGReg(Divergence):
     that its weight w is n·w here; a finite batch of N(0, I) raises it by 1.06/n. The cost is n L (d + 17) for L
     slices.
 
-    Source: Balestriero and LeCun 2025, equation 12; Epps and Pulley 1983.
+    Source: Balestriero and LeCun 2025; Epps and Pulley 1983.
     Shapes: codes [n, d] -> []. Raises ValueError where n is below 1.
     """
 

@@ -25,7 +25,7 @@ class VonMisesFisherKL(Divergence):
     by R is κ. It sees the mean direction alone: any law with mean 0 reaches its minimum, 0. A finite batch raises it,
     by about 1/2 · d/n · (1 − 1/d). R is held below 1 by a factor 1 − 1e-12. The cost is n d.
 
-    Source: Mardia and Jupp 2000, section 9.3.2; Davidson et al. 2018, equation 3 (as a KL).
+    Source: Mardia and Jupp 2000; Davidson et al. 2018 (as a KL).
     Shapes: codes [n, d], d ≥ 2 -> []. Raises ValueError where n or d is below 2.
     """
 

@@ -27,7 +27,7 @@ class KernelStein(Divergence):
     out the pairs of a code and itself and is 0 on average at N(0, I), thus at times negative; the biased one keeps
     them. With −1 < β < 0 it detects every departure, distant modes but faintly. The cost is n², the memory n.
 
-    Source: Liu, Lee and Jordan 2016, definition 3.2 and equation 14; Gorham and Mackey 2017, section 4 (the kernel).
+    Source: Liu, Lee and Jordan 2016; Gorham and Mackey 2017 (the kernel).
     Shapes: codes [n, d] -> []. Raises ValueError where n is below 2.
     """
 
