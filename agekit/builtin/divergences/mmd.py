@@ -87,7 +87,7 @@ class EnergyDistance(Divergence):
     pairs of a point and itself; the biased one (V-statistic, never negative) keeps them, and at equality is about
     E|y − y′|^β (1/n + 1/m). Against the references sphere and gaussian the means over y are exact to 1e-10.
 
-    Source: Székely and Rizzo 2013
+    Source: Székely and Rizzo 2013.
     Shapes: codes [n, d], and a reference, codes or draws [m, d] -> []. Raises ValueError where n or m is below 2.
     """
 
@@ -111,7 +111,7 @@ class Uniformity(Divergence):
     It is least, over all laws on the sphere, at the uniform one, where it is log E e^{−2t(1 − cos)}: `ideal`. Codes are
     normalised first, so that lengths escape it. The cost is n² and the memory n.
 
-    Source: Wang and Isola 2020
+    Source: Wang and Isola 2020.
     Shapes: codes [n, d] -> []. Raises ValueError where n is below 2.
     """
 
