@@ -187,8 +187,9 @@ players.encoder.terms.more = { reciprocity = "l2", of = "g(z2)", to = "g(e(x))" 
         "stage stage 2: 7 steps, batch 64, optimizers carried",
     ]
     assert sum(line.split()[:2] == ["g(z2)", "constant"] for line in out) == 1
-    (g,) = [line for line in out if line.startswith("network   g:")]
-    assert "trained by generator" in g
+    one, two = [line for line in out if line.startswith("  networks: ")]
+    assert "g fixed (running statistics)" in one
+    assert "g trained by generator (batch statistics)" in two
 
 
 def test_validate_reports_each_of_several(told):
