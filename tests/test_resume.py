@@ -198,7 +198,7 @@ def test_a_run_that_came_to_its_end_is_not_resumed_and_stays_as_it_is(capsys):
     agekit_run("--steps", "6")
     before = left_behind("tiny-0001")
     assert main(["resume", "runs/tiny-0001"]) == 1
-    assert "came to its end, at step 6" in capsys.readouterr().err
+    assert "stands at step 6, and step 6, where it is to end, is reached" in capsys.readouterr().err
     assert left_behind("tiny-0001") == before
     assert [event.step for event in events_of("runs/tiny-0001/events").Scalars("encoder/real")] == [3, 4, 6]
 

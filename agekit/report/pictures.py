@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -19,13 +20,14 @@ def grid(images: np.ndarray, beside: np.ndarray | None = None, columns: int | No
     """Lay uint8 images [n, c, h, w] out in rows: one picture [3, H, W].
 
     With `beside`, each image stands to the right of the one it belongs to, and pairs stand apart. By default the grid
-    is about square, and of 8 columns at most.
+    is about square, with 8 columns at least, or 4 with `beside`.
     """
     tiles = np.broadcast_to(images, (len(images), 3, *images.shape[2:]))
     if beside is not None:
         tiles = np.concatenate([np.broadcast_to(beside, tiles.shape), tiles], axis=3)
     count, _, height, width = tiles.shape
-    columns = min(columns or (4 if beside is not None else 8), count)
+    square = math.isqrt((count - 1) // (2 if beside is not None else 1)) + 1
+    columns = min(columns or max(square, 4 if beside is not None else 8), count)
     rows = -(-count // columns)
     gap = GAP * (2 if beside is not None else 1)
     picture = np.full((3, rows * (height + GAP) + GAP, columns * (width + gap) + gap), BACKGROUND, np.uint8)

@@ -88,8 +88,7 @@ def create(runs: Path, name: str | None, recipe_name: str, files: dict[str, str]
 
     Raises `RunError` where the name is malformed or taken, or the folder cannot be written.
     """
-    if name is not None and not NAME.match(name):
-        raise RunError(f"--name {name!r}: a name is letters, digits, dots, dashes and underscores")
+    check_name(runs, name)
     try:
         runs.mkdir(parents=True, exist_ok=True)
         folder = RunFolder(_claim(runs, name, recipe_name))
@@ -103,14 +102,24 @@ def create(runs: Path, name: str | None, recipe_name: str, files: dict[str, str]
     return folder
 
 
+def check_name(runs: Path, name: str | None) -> None:
+    """Raise `RunError` where a run cannot have this name: it is malformed, or taken."""
+    if name is not None and not NAME.match(name):
+        raise RunError(f"--name {name!r}: a name is letters, digits, dots, dashes and underscores")
+    if name is not None and (runs / name).exists():
+        raise _taken(runs / name)
+
+
+def _taken(path: Path) -> RunError:
+    return RunError(f"{path} is there already; choose another --name, or: agekit resume {path}")
+
+
 def _claim(runs: Path, name: str | None, recipe_name: str) -> Path:
     if name is not None:
         try:
             (runs / name).mkdir()
         except FileExistsError:
-            raise RunError(
-                f"{runs / name} is there already; choose another --name, or: agekit resume {runs / name}"
-            ) from None
+            raise _taken(runs / name) from None
         return runs / name
     while True:
         try:

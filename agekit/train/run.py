@@ -29,7 +29,7 @@ from ..report.board import Board
 from ..report.metrics import MetricsFile, read_metrics
 from . import checkpoint as saved
 from .compute import explained, prepare_compute
-from .folder import RunFolder, create, open_run
+from .folder import RunFolder, check_name, create, open_run
 from .provenance import provenance
 from .sources import load_sources
 from .watch import Watch
@@ -79,6 +79,7 @@ def start(
     recipe: Recipe, loaded: Loaded, runs: Path, name: str | None, listener: Listener, cache: Path | None = None
 ) -> Run:
     """Begin a new run: prepare the data, build the game, make the folder."""
+    check_name(runs, name)
     device = prepare_compute(recipe.compute)
     data = prepare(recipe.dataset_name, recipe.dataset, cache or cache_home(), progress=listener.preparing)
     game = Game(recipe, data.arrays, data.fields, device)
@@ -111,8 +112,9 @@ def resume(recipe: Recipe, folder: RunFolder, listener: Listener, cache: Path | 
     if not state:
         load_sources(game)
     if game.steps_done >= game.total_steps:
+        end = f"step {game.total_steps}, where it is to end"
         raise RunError(
-            f"{folder.path} came to its end, at step {game.steps_done}; --steps N goes on to step N, if its stages do"
+            f"{folder.path} stands at step {game.steps_done}, and {end}, is reached: --steps N names a later one"
         )
     with _writing(folder):
         for later in saved.checkpoints(folder.checkpoints):
