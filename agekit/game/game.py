@@ -228,7 +228,7 @@ class Game:
 
 
 def length_of(stage: BoundStage, samples: int) -> int:
-    """The steps of a stage: what it says itself counts first, then `[run]`; and steps before epochs."""
+    """The steps of a stage: what it says itself, or else what `[run]` says."""
     keys, run = stage.keys, stage.run
     steps, epochs = (keys.steps, keys.epochs) if keys.steps or keys.epochs else (run.steps, run.epochs)
     return steps or in_steps(f"{epochs} epochs", samples // stage.batch)
