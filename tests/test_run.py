@@ -206,3 +206,11 @@ def test_intervals_in_epochs_are_those_of_the_stage():
     begin("staged", f"{TINY}\n{stages}", settings=['run.log_every="1 epoch"', "run.checkpoint_every=100"])
     lines = [json.loads(line) for line in Path("runs/staged/metrics.jsonl").read_text().splitlines()]
     assert [line["step"] for line in lines if line["stage"] == "stage 2" and "clock" in line][-3:] == [7, 11, 13]
+
+
+def test_what_is_to_be_typed_next_can_be_typed(monkeypatch, capsys):
+    monkeypatch.setattr("sys.argv", [".venv/bin/agekit"])
+    for found, typed in (("/usr/bin/agekit", "agekit"), (None, ".venv/bin/agekit")):
+        monkeypatch.setattr("shutil.which", lambda _, found=found: found)
+        assert agekit_run("--steps", "1") == 0
+        assert f"curves    {typed} board runs\n" in capsys.readouterr().out

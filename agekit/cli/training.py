@@ -10,7 +10,7 @@ from typing import Any
 
 from ..errors import AgekitError
 from ..game.load import load_recipe
-from ..report.console import RunConsole, clock, make_console, shorten
+from ..report.console import RunConsole, clock, command, make_console, shorten
 from ..train.compute import describe
 from ..train.folder import open_run
 from ..train.run import Run, play, start
@@ -107,9 +107,9 @@ class Listener:
         ]
         pictures = [p for name in run.game.views if (p := run.folder.pictures / f"{name}.png").exists()]
         facts += [("pictures" if not index else "", shorten(p)) for index, p in enumerate(pictures)]
-        facts.append(("curves", f"agekit board {shorten(run.folder.path.parent)}"))
+        facts.append(("curves", f"{command()} board {shorten(run.folder.path.parent)}"))
         if interrupted:
-            facts.append(("go on", f"agekit resume {folder}"))
+            facts.append(("go on", f"{command()} resume {folder}"))
         self.console.facts(facts)
         if self.json:
             line = {"run": str(run.folder.path), "step": run.game.steps_done, "finished": not interrupted}

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import shutil
+import sys
 import time
 from pathlib import Path
 from typing import Any
@@ -122,6 +124,12 @@ def clock(seconds: float) -> str:
     minutes, rest = divmod(round(seconds), 60)
     hours, minutes = divmod(minutes, 60)
     return f"{hours}:{minutes:02}:{rest:02}"
+
+
+def command() -> str:
+    """How `agekit` is called here: by its name where the shell finds it, else by the path it was called by."""
+    called = Path(sys.argv[0])
+    return "agekit" if called.name != "agekit" or shutil.which("agekit") else shorten(called)
 
 
 def shorten(path: Path) -> str:
