@@ -182,6 +182,20 @@ def test_as_many_are_shown_as_are_wanted_given_or_there():
     assert len(gallery.show("codes", count=3, given={"x": torch.zeros(5, 3, 16, 16)}).of) == 5
 
 
+def test_data_is_repeated_a_row_each_and_its_draws_are_not():
+    game = played('views.rows={ of = "mix(x, g(z))", beside = "x", times = 4, count = 10 }', steps=1)
+    shown = Gallery(game).show("rows")
+    assert shown.beside is not None
+    assert shown.of.shape == (10, 3, 16, 16)
+    assert shown.columns == 4
+    assert [torch.equal(shown.beside[0], shown.beside[i]) for i in range(10)] == [True] * 4 + [False] * 6
+    assert not torch.equal(shown.of[0], shown.of[1])
+    given = torch.zeros(2, 3, 16, 16)
+    assert len(Gallery(game).show("rows", given={"x": given}).of) == 8
+    with pytest.raises(agekit.RecipeError, match=r"times = 2 repeats samples of the data, and g\(z\) uses none"):
+        game_of("views.samples.times=2")
+
+
 def test_without_data_a_view_of_draws_is_shown_and_one_of_data_is_refused():
     recipe = game_of(*viewing("running")).recipe
     game = Game(recipe, None, recipe.dataset.fields(), torch.device("cpu"))

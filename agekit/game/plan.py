@@ -95,6 +95,8 @@ def plan_view(name: str, view: View, expressions: Mapping[str, Expression], scop
         raise ValueError(" cannot stand beside ".join(f"{node.text}, which is {node.space}," for node in shown)[:-1])
     if view.along is not None and view.along not in {node.name for node in graph.nodes if node.op == "draw"}:
         raise ValueError(f"nothing to move along: {view.along!r} is no draw of {view.of}")
+    if view.times > 1 and all(node.op != "field" for node in graph.nodes):
+        raise ValueError(f"times = {view.times} repeats samples of the data, and {view.of} uses none")
     return ViewPlan(name, view, tuple(graph.nodes), of, beside)
 
 

@@ -29,10 +29,11 @@ COLUMNS = 8
 
 @dataclass(frozen=True)
 class Shown:
-    """What a view shows: `of` [n, …], and `beside` [n, …] where it has one."""
+    """What a view shows: `of` [n, …], `beside` [n, …] where it has one, and how many of them make a row, where it says."""
 
     of: Tensor
     beside: Tensor | None = None
+    columns: int | None = None
 
 
 @dataclass
@@ -65,7 +66,8 @@ class Gallery:
         leaves = {**_fields(self.game, plan, count, key, given or {}), **_draws(self.game, plan, count, key)}
         by_batch = plan.view.statistics == "batch"
         flow = _evaluate(self.game, plan.nodes, leaves, statistics, ("view", key), by_batch=by_batch)
-        return Shown(flow.sample(plan.of), None if plan.beside is None else flow.sample(plan.beside))
+        beside = None if plan.beside is None else flow.sample(plan.beside)
+        return Shown(flow.sample(plan.of), beside, plan.view.times if plan.view.times > 1 else None)
 
     def _statistics(self, plan: ViewPlan) -> Mapping[str, Buffers]:
         if plan.view.statistics != "recalibrated":
@@ -77,9 +79,9 @@ class Gallery:
 def _count(game: Game, plan: ViewPlan, wanted: int | None, given: Mapping[str, Tensor]) -> int:
     """As many as are given; else as are wanted, and no more than there are where data is shown."""
     if given:
-        return len(next(iter(given.values())))
+        return len(next(iter(given.values()))) * plan.view.times
     count = wanted or plan.view.count
-    return min(count, game.data().length) if _field_names(plan) else count
+    return min(count, game.data().length * plan.view.times) if _field_names(plan) else count
 
 
 def _field_names(plan: ViewPlan) -> list[str]:
@@ -87,12 +89,14 @@ def _field_names(plan: ViewPlan) -> list[str]:
 
 
 def _fields(game: Game, plan: ViewPlan, count: int, seed: int, given: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    times = plan.view.times
+    repeated = {name: value.repeat_interleave(times, 0) for name, value in given.items()}
     missing = [name for name in _field_names(plan) if name not in given]
     if not missing:
-        return dict(given)
+        return repeated
     data = game.data()
-    chosen = indices(data.length, count, seed=seed, stream="view", step=0)
-    return {**data.take(chosen, missing), **given}
+    chosen = indices(data.length, -(-count // times), seed=seed, stream="view", step=0).repeat(times)[:count]
+    return {**data.take(chosen, missing), **repeated}
 
 
 def _draws(game: Game, plan: ViewPlan, count: int, seed: int) -> dict[str, Tensor]:

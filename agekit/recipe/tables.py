@@ -128,6 +128,9 @@ class View(Table):
     of: str = Field(description="the expression that is shown")
     beside: str | None = Field(None, description="an expression shown next to it, for the same draws and data")
     along: str | None = Field(None, description="a draw that moves from one value to another along each row")
+    times: Count = Field(
+        1, description="how often each sample of the data is shown, a row of its own, with other draws"
+    )
     count: Annotated[int, Field(ge=1, le=4096)] = Field(64, description="samples shown")
     statistics: Literal["recalibrated", "running", "batch"] = Field("recalibrated", description="batch-norm statistics")
 

@@ -119,7 +119,7 @@ def picture_of(shown: Shown) -> np.ndarray | None:
     if shown.of.ndim != 4 or shown.of.shape[1] not in (1, 3):
         return None
     beside = None if shown.beside is None else as_stored(shown.beside)
-    return enlarged(grid(as_stored(shown.of), beside), shown.of.shape[2])
+    return enlarged(grid(as_stored(shown.of), beside, shown.columns), shown.of.shape[2])
 
 
 def curves(line: dict[str, Any]) -> dict[str, float]:
