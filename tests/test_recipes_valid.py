@@ -22,6 +22,7 @@ NAMED = {
     "age_mnist",
     "age_fashion_mnist",
     "age_folder",
+    "age_toyfaces",
 }
 
 

@@ -15,7 +15,7 @@ def agekit_register(registries: Registries) -> None:
 
 
 def _losses(registries: Registries) -> None:
-    from . import divergences, operators, optimizers, reciprocities, references, schedules
+    from . import divergences, losses, operators, optimizers, reciprocities, references, schedules
 
     registries.references.add("sphere", references.Sphere)
     registries.references.add("gaussian", references.Gaussian)
@@ -38,6 +38,7 @@ def _losses(registries: Registries) -> None:
     registries.reciprocities.add("l1", reciprocities.L1)
     registries.reciprocities.add("l2", reciprocities.L2)
     registries.reciprocities.add("cosine", reciprocities.Cosine)
+    registries.losses.add("cross_entropy", losses.CrossEntropy)
     registries.operators.add("stop", operators.Stop)
     registries.operators.add("mix", operators.Mix)
     registries.operators.add("grey", operators.Grey)
