@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any
 __version__ = "0.1.0"
 
 if TYPE_CHECKING:
-    from .api import build, load, show
+    from .api import build, judge, load, show
     from .contracts import (
         Adversarial,
         BrokenSample,
@@ -31,6 +31,7 @@ if TYPE_CHECKING:
         Encoder,
         Generator,
         Loss,
+        Metric,
         Network,
         Operand,
         Operator,
@@ -62,6 +63,7 @@ __all__ = [
     "Encoder",
     "Generator",
     "Loss",
+    "Metric",
     "MissingData",
     "Network",
     "Operand",
@@ -79,6 +81,7 @@ __all__ = [
     "Space",
     "build",
     "hookimpl",
+    "judge",
     "load",
     "option",
     "show",

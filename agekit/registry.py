@@ -4,19 +4,25 @@ from __future__ import annotations
 
 import inspect
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 
-from .contracts import SHELVES, Component, Loss, Operator, Shelf
+from .contracts import SHELVES, Component, Dataset, Loss, Measure, Network, Operator, Shelf
 from .errors import AgekitError, PluginError, nearest
 
 NAME = re.compile(r"[a-z][a-z0-9_]*\Z")
-RESERVED = frozenset(
-    {"weight", "sees", "makes", "from", "average_of", "decay", "statistics", "buffers", "batch", "flip", "fields"}
-    | {shelf.key for shelf in SHELVES}
-)
-"""Keys with another meaning in recipes, so that no option may have their name; a test compares the engine's tables."""
+RESERVED: Mapping[type[Component], frozenset[str]] = {
+    Component: frozenset(shelf.key for shelf in SHELVES),
+    Dataset: frozenset({"batch", "flip", "fields", "held_out"}),
+    Network: frozenset({"sees", "makes", "from", "average_of", "decay", "statistics", "buffers"}),
+    Loss: frozenset({"weight"}),
+    Measure: frozenset({"count", "statistics"}),
+}
+"""Keys of the tables that name a component of a kind, so that no option of one may have their name.
+
+A test compares the engine's tables.
+"""
 
 
 @dataclass(frozen=True)
@@ -52,11 +58,12 @@ class Registry:
         if inspect.isabstract(component):
             missing = ", ".join(sorted(component.__abstractmethods__))
             raise PluginError(f"{shown}: {component.__name__} does not define {missing}")
-        operands = frozenset(component.operands) if issubclass(component, Loss) else frozenset()
+        operands = frozenset(component.operands) if issubclass(component, Measure) else frozenset()
+        reserved = operands.union(*(keys for kind, keys in RESERVED.items() if issubclass(component, kind)))
         needed = [option for option, entry in component.model_fields.items() if entry.is_required()]
         if issubclass(component, Operator) and needed:
             raise PluginError(f"{shown}: the option {needed[0]!r} has no default, and expressions have no place for it")
-        if taken := sorted((RESERVED | operands) & component.model_fields.keys()):
+        if taken := sorted(reserved & component.model_fields.keys()):
             raise PluginError(f"{shown}: the option {taken[0]!r} has a name that recipes give another meaning")
         self.entries[name] = Entry(name, component, owner)
 
@@ -85,6 +92,7 @@ class Registries:
     reciprocities: Registry
     adversarial: Registry
     losses: Registry
+    metrics: Registry
     operators: Registry
     schedules: Registry
     optimizers: Registry

@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from agekit.cli.components import described_operand, described_option
-from agekit.contracts import SHELVES, Component, Loss
+from agekit.contracts import SHELVES, Component, Measure
 from agekit.plugins import BUILTIN, Loaded, load
 from agekit.registry import Registry
 
@@ -39,7 +39,7 @@ def _shelf(registry: Registry) -> Iterator[str]:
 
 def _body(component: type[Component]) -> str:
     lines = [f"```text\n{inspect.getdoc(component)}\n```\n"]
-    if issubclass(component, Loss):
+    if issubclass(component, Measure):
         lines.append(f"Operands: {', '.join(described_operand(name, component) for name in component.operands)}.\n")
     rows = [described_option(name, field) for name, field in component.model_fields.items()]
     if rows:

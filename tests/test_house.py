@@ -29,7 +29,7 @@ PUBLIC = {"", "contracts", "errors", "files", "hooks", "registry", "data", "buil
 """What built-ins and plugins may see: the package's own names, and the rooms that make components."""
 
 WITHOUT_TORCH = ["contracts", "errors", "files", "hooks", "recipe", "registry.py", "plugins.py", "cli/__init__.py"]
-PLANNERS = ["bind", "bound", "check", "graph", "messages", "plan", "schema", "scope"]
+PLANNERS = ["bind", "bound", "check", "graph", "judged", "messages", "plan", "schema", "scope", "stages"]
 
 
 def tree(path: Path) -> ast.Module:

@@ -34,7 +34,7 @@ def no_data(monkeypatch):
         raise AssertionError("data was asked for")
 
     monkeypatch.setattr("agekit.data.prepare.prepare", refuse)
-    monkeypatch.setattr("agekit.train.run.prepare", refuse)
+    monkeypatch.setattr("agekit.train.data.prepare", refuse)
 
 
 def shape(path):

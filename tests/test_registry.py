@@ -2,9 +2,22 @@
 
 import pytest
 
-from agekit.contracts import SHELVES, Divergence, Loss, Operand, Operator, Reciprocity, Schedule, option
+from agekit.contracts import (
+    SHELVES,
+    Component,
+    Dataset,
+    Divergence,
+    Loss,
+    Measure,
+    Network,
+    Operand,
+    Operator,
+    Reciprocity,
+    Schedule,
+    option,
+)
 from agekit.errors import AgekitError, PluginError
-from agekit.recipe.tables import DataKeys, NetworkKeys, TermKeys
+from agekit.recipe.tables import DataKeys, MetricKeys, NetworkKeys, TermKeys
 from agekit.registry import RESERVED, Registries
 from tests.fakes import Cloud, Distance, Fixed, Ramp
 
@@ -18,7 +31,7 @@ def registries():
 
 
 def test_there_is_a_shelf_for_every_key(registries):
-    assert len(SHELVES) == 13
+    assert len(SHELVES) == 14
     for shelf in SHELVES:
         assert getattr(registries, shelf.name) is registries.shelves[shelf.name] is registries.by_key[shelf.key]
 
@@ -105,9 +118,15 @@ def test_what_a_recipe_could_not_say_is_refused(registries, shelf, component, sa
 
 
 def test_keys_of_the_engine_are_reserved():
-    keys = DataKeys.written() | NetworkKeys.written() | TermKeys.written()
-    assert keys | {shelf.key for shelf in SHELVES} == RESERVED
-    assert {"weight", "from", "fields"} < keys
+    assert {
+        Component: {shelf.key for shelf in SHELVES},
+        Dataset: DataKeys.written(),
+        Network: NetworkKeys.written(),
+        Loss: TermKeys.written(),
+        Measure: MetricKeys.written(),
+    } == RESERVED
+    assert {"batch", "held_out"} < RESERVED[Dataset]
+    assert "weight" in RESERVED[Loss]
 
 
 def test_what_fails_half_way_is_taken_back_from_every_shelf(registries):

@@ -19,6 +19,7 @@ PLACES = {
     "reference": "/properties/latent",
     "schedule": "/$defs/schedule",
     "optimizer": "/$defs/optimizer",
+    "metric": "/$defs/metric",
 }
 
 

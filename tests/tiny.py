@@ -9,6 +9,7 @@ import numpy as np
 import torch
 
 from agekit import plugins
+from agekit.contracts import DataField
 from agekit.game.batches import Batches
 from agekit.game.bound import Recipe
 from agekit.game.check import bind
@@ -77,16 +78,22 @@ def recipe_of(*settings: str, text: str = TINY, components: Mapping[str, tuple[s
 
 
 def game_of(*settings: str, text: str = TINY, components: Mapping[str, tuple[str, type]] | None = None) -> Game:
-    """The game of `recipe_of`, on random data."""
+    """The game of `recipe_of`, on random data: 40 samples, and 21 held out where the recipe has such."""
     recipe = recipe_of(*settings, text=text, components=components)
     fields = recipe.dataset.fields()
-    noise = np.random.default_rng(0)
+    held_out = noise(fields, 21, seed=1) if recipe.held_out else None
+    return Game(recipe, noise(fields, 40, seed=0), fields, torch.device("cpu"), held_out)
+
+
+def noise(fields: Mapping[str, DataField], count: int, seed: int) -> dict[str, np.ndarray]:
+    """Random samples of these fields."""
+    random = np.random.default_rng(seed)
     arrays = {}
     for name, field in fields.items():
-        shape = (40, *(size or 1 for size in field.shape))
-        whole = noise.integers(0, len(field.classes) or 256, shape).astype(np.uint8)
-        arrays[name] = noise.random(shape, np.float32) if field.values == "vector" else whole
-    return Game(recipe, arrays, fields, torch.device("cpu"))
+        shape = (count, *(size or 1 for size in field.shape))
+        whole = random.integers(0, len(field.classes) or 256, shape).astype(np.uint8)
+        arrays[name] = random.random(shape, np.float32) if field.values == "vector" else whole
+    return arrays
 
 
 def weights_of(game: Game) -> dict[str, torch.Tensor]:

@@ -11,7 +11,7 @@ from typing import Any
 from pydantic.fields import FieldInfo
 from rich.table import Table
 
-from ..contracts import SHELVES, Component, Loss
+from ..contracts import SHELVES, Component, Measure
 from ..errors import AgekitError, nearest
 from ..game.messages import fits
 from ..plugins import load
@@ -50,7 +50,7 @@ def show(given: argparse.Namespace) -> int:
     console = make_console()
     console.print(f"{registry.shelf.key} {given.name}  (from {registry.entries[given.name].owner})\n")
     console.print(inspect.getdoc(component) or "")
-    if issubclass(component, Loss):
+    if issubclass(component, Measure):
         console.print(f"\noperands: {', '.join(described_operand(name, component) for name in component.operands)}")
     rows = [described_option(name, field) for name, field in component.model_fields.items()]
     if rows:
@@ -71,7 +71,7 @@ def plugins(given: argparse.Namespace) -> int:
     return 0
 
 
-def described_operand(name: str, component: type[Loss]) -> str:
+def described_operand(name: str, component: type[Measure]) -> str:
     """An operand in words: what it must be, and what it is where a recipe is silent."""
     operand = component.operands[name]
     what = f"of kind {operand.kind}" if operand.kind else "vectors" if operand.vectors else "anything"

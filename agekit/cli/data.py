@@ -10,9 +10,10 @@ from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, Trans
 from ..contracts import Dataset
 from ..data.get import get as fetch
 from ..data.places import cache_home, data_home
-from ..data.prepare import prepare as prepare_data
+from ..data.prepared import Prepared
 from ..errors import AgekitError, DataError, nearest
 from ..report.console import RunConsole, make_console, shorten
+from ..train.data import prepare_all
 from . import common
 from .components import print_table
 
@@ -42,14 +43,21 @@ def prepare(given: argparse.Namespace) -> int:
     recipe = common.recipe(given.recipe, given.set, common.plugins())
     console = RunConsole(make_console())
     try:
-        data = prepare_data(recipe.dataset_name, recipe.dataset, cache_home(), progress=console.preparing)
+        data = prepare_all(recipe, cache_home(), console.preparing)
     finally:
         console.stop()
-    fields = ", ".join(f"{name} {list(field.shape)}" for name, field in data.fields.items())
-    facts = [("data", recipe.dataset_name), ("samples", f"{len(data):,}"), ("fields", fields)]
-    facts += [("left out", f"{name}: {reason}") for name, reason in data.dropped.items()]
-    console.facts([*facts, ("folder", shorten(data.folder)), ("fingerprint", data.fingerprint)])
+    for name, part in ((recipe.dataset_name, data.training), (f"{recipe.dataset_name}, held out", data.held_out)):
+        if part:
+            console.facts(_facts(name, part))
     return 0
+
+
+def _facts(name: str, data: Prepared) -> list[tuple[str, str]]:
+    """What is worth knowing of prepared samples."""
+    fields = ", ".join(f"{name} {list(field.shape)}" for name, field in data.fields.items())
+    facts = [("data", name), ("samples", f"{len(data):,}"), ("fields", fields)]
+    facts += [("left out", f"{name}: {reason}") for name, reason in data.dropped.items()]
+    return [*facts, ("folder", shorten(data.folder)), ("fingerprint", data.fingerprint)]
 
 
 def get(given: argparse.Namespace) -> int:

@@ -17,7 +17,7 @@ from ..train.run import Run, play, start
 from ..train.run import resume as take_up
 from . import common
 
-ANEW = ("data.root", "run.stop_after", "compute.device", "compute.threads")
+ANEW = ("data.root", "data.held_out.root", "run.stop_after", "compute.device", "compute.threads")
 """What `resume` may be told anew: none of it changes what is computed, though rounding may differ elsewhere."""
 
 FLAGS = {"--steps": "run.stop_after", "--seed": "run.seed", "--device": "compute.device"}
@@ -68,16 +68,18 @@ class Listener:
     console: RunConsole
     json: bool
 
-    def preparing(self, done: int, total: int) -> None:
-        self.console.preparing(done, total)
+    def preparing(self, part: str, done: int, total: int) -> None:
+        self.console.preparing(part, done, total)
 
     def begins(self, run: Run) -> None:
         game = run.game
         sizes = ", ".join(f"{n} {sum(p.numel() for p in net.parameters()):,}" for n, net in game.networks.items())
-        dropped = f", {len(run.data.dropped)} broken ones left out" if run.data.dropped else ""
+        data = run.data.training
+        dropped = f", {len(data.dropped)} broken ones left out" if data.dropped else ""
+        held_out = f", {len(run.data.held_out):,} held out" if run.data.held_out else ""
         facts = [
             ("recipe", f"{run.recipe.name}, seed {run.recipe.run.seed}"),
-            ("data", f"{run.recipe.dataset_name}, {len(run.data):,} samples{dropped}"),
+            ("data", f"{run.recipe.dataset_name}, {len(data):,} samples{dropped}{held_out}"),
             ("networks", f"{sizes} parameters"),
             ("device", describe(game.device, run.recipe.compute)),
             ("steps", f"{run.total_steps:,}, {game.steps_per_epoch:,} an epoch"),
@@ -88,7 +90,7 @@ class Listener:
         self.console.starts(facts, game.steps_done)
         for damage in run.damaged:
             self.console.console.print(f"warning: {damage}; an earlier checkpoint is used")
-        for name, reason in list(run.data.dropped.items())[:5]:
+        for name, reason in list(data.dropped.items())[:5]:
             self.console.console.print(f"left out  {name}: {reason}")
 
     def stepped(self, run: Run) -> None:

@@ -2,8 +2,10 @@
 
 from .component import Component, draws, option
 from .dataset import BrokenSample, Dataset, Download, Source
-from .loss import Adversarial, Divergence, Loss, Operand, Reciprocity
+from .loss import Adversarial, Divergence, Loss, Reciprocity
+from .metric import Metric
 from .network import Critic, Encoder, Generator, Network, Parser
+from .operand import Measure, Operand
 from .other import Operator, Optimizer, Progress, Schedule
 from .reference import Reference
 from .shelves import SHELVES, Shelf
@@ -24,6 +26,8 @@ __all__ = [
     "Encoder",
     "Generator",
     "Loss",
+    "Measure",
+    "Metric",
     "Network",
     "Operand",
     "Operator",

@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import inspect
 from abc import abstractmethod
-from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
-from .component import Component, option
+from .component import option
+from .operand import Form, Measure, Operand
 from .reference import Reference
 from .space import SCORE
 
@@ -16,41 +15,13 @@ if TYPE_CHECKING:
     from torch import Tensor
 
 
-Form = Literal["samples", "reference", "distribution"]
-
-
-@dataclass(frozen=True)
-class Operand:
-    """What a loss asks of one of its operands.
-
-    kind: the kind it must have; None takes any.
-    like: the operand whose kind and shape it must have exactly.
-    scores: the operand, of a field of classes, for which it must hold a score a class.
-    default: the expression, where the recipe says none; without one, the recipe must say it.
-    vectors: one sample is a vector, so that a batch is [n, d].
-    takes: which forms it may have: plain samples, the reference itself, or a network's distribution. What is offered
-        in a form that it does not take is sampled first.
-    differentiated: the loss itself takes derivatives with respect to it, so that it is handed over requiring them.
-    """
-
-    kind: str | None = None
-    like: str | None = None
-    scores: str | None = None
-    default: str | None = None
-    vectors: bool = False
-    takes: frozenset[Form] = frozenset({"samples"})
-    differentiated: bool = False
-
-
-class Loss(Component):
+class Loss(Measure):
     """Declared operands in; [n], one value a sample, or a scalar out.
 
     Pure: no state, no sign, no weight, no player, no device. The engine averages over samples, weighs and logs. One
     that draws declares a keyword `generator` (a `torch.Generator`) and draws from nothing else. Its positional
     parameters are the operands, in their declared order.
     """
-
-    operands: ClassVar[Mapping[str, Operand]]
 
     @abstractmethod
     def __call__(self, *operands: Any, **drawing: Any) -> Tensor:

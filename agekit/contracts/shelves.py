@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from .component import Component
 from .dataset import Dataset
 from .loss import Adversarial, Divergence, Loss, Reciprocity
+from .metric import Metric
 from .network import Critic, Encoder, Generator, Parser
 from .other import Operator, Optimizer, Schedule
 from .reference import Reference
@@ -31,6 +32,7 @@ SHELVES = (
     Shelf("reciprocities", "reciprocity", Reciprocity),
     Shelf("adversarial", "adversarial", Adversarial),
     Shelf("losses", "loss", Loss),
+    Shelf("metrics", "metric", Metric),
     Shelf("operators", "operator", Operator),
     Shelf("schedules", "schedule", Schedule),
     Shelf("optimizers", "optimizer", Optimizer),

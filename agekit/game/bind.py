@@ -8,12 +8,12 @@ from typing import Any, TypeVar
 
 from pydantic import BaseModel, ValidationError
 
-from ..contracts import SHELVES, Component, Dataset, Loss, Network, Optimizer, Reference
+from ..contracts import SHELVES, Component, Dataset, Loss, Measure, Network, Optimizer, Reference
 from ..errors import AgekitError, Problem, nearest, similar
 from ..recipe.compose import COMPONENT_KEYS
 from ..recipe.language import Expression, parse_expression
 from ..recipe.source import Document, Key, dotted
-from ..recipe.tables import OPTIMIZER, DataKeys, NetworkKeys, PlayerKeys, Table, TermKeys, View
+from ..recipe.tables import OPTIMIZER, DataKeys, NetworkKeys, PlayerKeys, Table, TermKeys
 from ..registry import Registries
 from .bound import NetworkSpec, Player, Term
 from .messages import complaints, shown
@@ -23,6 +23,7 @@ AVERAGE = NetworkKeys.written() - {"sees", "makes", "from"}
 
 T = TypeVar("T", bound=Table)
 C = TypeVar("C", bound=Component)
+D = TypeVar("D", bound=Measure)
 M = TypeVar("M", bound=BaseModel)
 
 
@@ -102,7 +103,7 @@ class Binder:
     ) -> tuple[str, C] | None:
         if any(value is UNBOUND for value in options.values()):
             return None
-        if issubclass(component, Loss):
+        if issubclass(component, Measure):
             known |= component.operands.keys()
         made = self._validated(component, options, key, known)
         return (label, made) if made is not None else None
@@ -135,8 +136,10 @@ class Binder:
         table = self.document.tree.get("data", {})
         if not self.is_table(table, ("data",)):
             return None, None
-        own, rest = self.split(DataKeys, table, ("data",))
-        return own, self.component(Dataset, rest, ("data",), DataKeys.written())
+        keys = DataKeys.written()
+        own = self.keys(DataKeys, {name: value for name, value in table.items() if name in keys}, ("data",))
+        rest = {name: value for name, value in table.items() if name not in keys}
+        return own, self.component(Dataset, rest, ("data",), keys)
 
     def reference(self) -> Reference | None:
         """The `[latent]` table; a recipe without codes has none."""
@@ -197,27 +200,22 @@ class Binder:
     def term(self, name: str, table: dict[str, Any], key: Key) -> Term | None:
         """One entry of a player's `terms`."""
         own, rest = self.split(TermKeys, table, key)
-        named = [k for k in keys_of(Loss) if isinstance(rest.get(k), str)]
-        shelf = self.registries.by_key[named[0]] if named else None
-        component = shelf[rest[named[0]]] if shelf and rest[named[0]] in shelf else Loss
-        wanted = getattr(component, "operands", {})
-        bound = self.component(Loss, {k: v for k, v in rest.items() if k not in wanted}, key, TermKeys.written())
-        texts = {operand: self.expression(rest[operand], (*key, operand)) for operand in wanted if operand in rest}
-        if own is None or bound is None or None in texts.values():
-            return None
-        operands = {operand: text for operand, text in texts.items() if text is not None}
-        return Term(name, bound[1], bound[0], operands, own.weight)
+        bound = self.measure(Loss, rest, key, TermKeys.written())
+        return Term(name, bound[1], bound[0], bound[2], own.weight) if own and bound else None
 
-    def views(self) -> dict[str, View]:
-        """The `[views]` table; a text is the expression that is shown."""
-        bound = {}
-        for name, value in self.table("views").items():
-            key: Key = ("views", name)
-            given = {"of": value} if isinstance(value, str) else value
-            view = self.keys(View, given, key)
-            if view:
-                bound[name] = view
-        return bound
+    def measure(
+        self, contract: type[D], table: Mapping[str, Any], key: Key, known: Iterable[str]
+    ) -> tuple[str, D, dict[str, Expression]] | None:
+        """The loss or the metric that a table names: its label, the component, and its operands, parsed."""
+        named = [k for k in keys_of(contract) if isinstance(table.get(k), str)]
+        shelf = self.registries.by_key[named[0]] if named else None
+        component = shelf[table[named[0]]] if shelf and table[named[0]] in shelf else contract
+        wanted = getattr(component, "operands", {})
+        bound = self.component(contract, {k: v for k, v in table.items() if k not in wanted}, key, known)
+        texts = {operand: self.expression(table[operand], (*key, operand)) for operand in wanted if operand in table}
+        if bound is None or None in texts.values():
+            return None
+        return (*bound, {operand: text for operand, text in texts.items() if text is not None})
 
 
 def _which(named: Sequence[str], choices: Sequence[str], others: Iterable[str]) -> str:

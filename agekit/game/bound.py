@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from ..contracts import Dataset, Loss, Network, Operator, Optimizer, Reference, Schedule
+from ..contracts import Dataset, Loss, Measure, Network, Operator, Optimizer, Reference, Schedule
 from ..recipe.language import Expression
 from ..recipe.source import Document
-from ..recipe.tables import About, Compute, NetworkKeys, Run, Stage, View
+from ..recipe.tables import About, Compute, MetricKeys, NetworkKeys, Run, Stage, View
 
 
 @dataclass(frozen=True)
@@ -45,6 +45,17 @@ class NetworkSpec:
 
 
 @dataclass(frozen=True)
+class MetricSpec:
+    """A metric, or a loss that is taken as one, applied to expressions, and what the recipe says about it."""
+
+    name: str
+    component: Measure
+    label: str
+    operands: Mapping[str, Expression]
+    keys: MetricKeys
+
+
+@dataclass(frozen=True)
 class BoundStage:
     """One stage: its players act in order, each step, on batches of this size."""
 
@@ -55,6 +66,7 @@ class BoundStage:
     players: tuple[Player, ...]
     networks: Mapping[str, NetworkSpec]
     views: Mapping[str, View]
+    metrics: Mapping[str, MetricSpec]
 
     def owner(self, network: str) -> str | None:
         """The player that trains a network in this stage."""
@@ -72,6 +84,7 @@ class Recipe:
     compute: Compute
     dataset_name: str
     dataset: Dataset
+    held_out: Dataset | None
     derived: Mapping[str, Expression]
     reference: Reference | None
     operators: Mapping[str, Operator]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
 import torch
@@ -12,7 +12,7 @@ from torch.distributions import Distribution
 from ..contracts import Loss, Operator, Reference, draws
 from ..errors import Problem, RecipeError
 from .graph import Node, Scope
-from .plan import Mode, PlannedTerm
+from .plan import Bind, Mode, PlannedTerm
 from .randomness import Part, generator, seed_networks
 
 Apply = Callable[[int, Node, tuple[Any, ...]], Any]
@@ -78,19 +78,24 @@ class Flow:
             return {}
         return {"generator": generator(self.device, *self.key, *name)}
 
+    def operands(self, binds: Iterable[Bind], reference: Reference | None) -> list[Any]:
+        """What operands are bound to: samples in float32 or better, distributions, or the reference itself."""
+        bound = (
+            reference if bind.node is None else self.values[bind.node] if bind.distribution else self.sample(bind.node)
+            for bind in binds
+        )
+        return [precise(value) for value in bound]
+
     def term(self, planned: PlannedTerm, reference: Reference | None) -> Tensor:
         """The value of a term: a scalar, unweighted, computed in float32 or better.
 
         Raises `RecipeError`, naming the term, where the loss refuses its operands.
         """
-        operands = [
-            reference if bind.node is None else self.values[bind.node] if bind.distribution else self.sample(bind.node)
-            for bind in planned.binds
-        ]
+        operands = self.operands(planned.binds, reference)
         term = planned.term
         try:
             with torch.autocast(self.device.type, enabled=False):
-                return term.loss(*map(precise, operands), **self.chance(term.loss, "term", term.name)).mean()
+                return term.loss(*operands, **self.chance(term.loss, "term", term.name)).mean()
         except ValueError as error:
             raise RecipeError([Problem(f"term {term.name}", f"{term.label}: {error}")]) from error
 

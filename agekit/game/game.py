@@ -20,7 +20,7 @@ from .check import view_expressions
 from .flow import Apply, Flow
 from .graph import Node
 from .networks import build, call_with, follow, set_modes
-from .plan import Plan, ViewPlan, plan_player, plan_view
+from .plan import MetricsPlan, Plan, ViewPlan, plan_metrics, plan_player, plan_view
 from .randomness import Part, generator
 from .scope import scope_of
 
@@ -49,7 +49,7 @@ class Step:
 
 
 class Game:
-    """A recipe's networks on a device, with data to play on.
+    """A recipe's networks on a device, with data to play on, and, where there is some, with data to be judged on.
 
     Without data it can still show views that use none, and hold weights. Raises `RecipeError` where the recipe does not
     fit the data's sizes, `DataError` where a stage's batch is larger than the data set.
@@ -61,6 +61,7 @@ class Game:
         arrays: Mapping[str, np.ndarray] | None,
         fields: Mapping[str, DataField],
         device: torch.device,
+        held_out: Mapping[str, np.ndarray] | None = None,
     ) -> None:
         self.recipe = recipe
         self.device = device
@@ -72,10 +73,12 @@ class Game:
         self.networks = build(recipe, self.scope, device)
         self.layout = Layout(device, PRECISIONS[recipe.compute.precision], recipe.compute.channels_last)
         self.batches = Batches(arrays, fields, self.layout) if arrays is not None else None
+        self.held_out = Batches(held_out, fields, self.layout) if held_out is not None else None
         if self.batches is not None:
             _check_batches(recipe, self.batches.length)
         self.seats: list[Seat] = []
         self.views: dict[str, ViewPlan] = {}
+        self.metrics: dict[str, MetricsPlan] = {}
         self.steps_done = 0
         self.enter(0)
 
@@ -92,6 +95,7 @@ class Game:
                 name: plan_view(name, view, view_expressions(view), self.scope)
                 for name, view in self.stage.views.items()
             }
+            self.metrics = {name: plan_metrics([spec], self.scope) for name, spec in self.stage.metrics.items()}
         except ValueError as error:
             raise _misfit(self.recipe, error) from error
 
@@ -129,6 +133,10 @@ class Game:
         if self.batches is None:
             raise ComputeError("this needs the run's data, and there is none here")
         return self.batches
+
+    def judged_data(self) -> Batches:
+        """The data that is shown and judged: the held-out samples where there are some, or else those of training."""
+        return self.held_out or self.data()
 
     def step(self) -> Step:
         """Play one step: each player acts, in written order, as often as its recipe says.

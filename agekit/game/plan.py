@@ -9,7 +9,7 @@ from typing import Literal
 from ..contracts import Operand, Space
 from ..recipe.language import Expression, Name
 from ..recipe.tables import View
-from .bound import Player, Term
+from .bound import MetricSpec, Player, Term
 from .graph import REFERENCE, Graph, Node, Scope, scores_of
 
 Mode = Literal["constant", "trained", "through"]
@@ -71,6 +71,23 @@ class ViewPlan:
     beside: int | None
 
 
+@dataclass(frozen=True)
+class PlannedMetric:
+    """A metric with its operands bound, and the space of each."""
+
+    spec: MetricSpec
+    binds: tuple[Bind, ...]
+    spaces: Mapping[str, Space]
+
+
+@dataclass(frozen=True)
+class MetricsPlan:
+    """Metrics that are taken together: the nodes in order, and what is made of them."""
+
+    nodes: tuple[Node, ...]
+    metrics: tuple[PlannedMetric, ...]
+
+
 def plan_player(player: Player, scope: Scope) -> Plan:
     """Plan an update of a player. Raises `ValueError` where an expression or an operand makes no sense."""
     graph = Graph(scope)
@@ -102,15 +119,36 @@ def plan_view(name: str, view: View, expressions: Mapping[str, Expression], scop
 
 def plan_term(term: Term, graph: Graph) -> PlannedTerm:
     """Bind a term's operands. Raises `ValueError` where one is missing or is not what the loss takes."""
-    bound = {name: _bind(name, operand, term, graph) for name, operand in term.loss.operands.items()}
+    binds, _ = _bound(term.loss.operands, term.operands, graph)
+    return PlannedTerm(term, binds)
+
+
+def plan_metrics(specs: Iterable[MetricSpec], scope: Scope) -> MetricsPlan:
+    """Plan metrics together. Raises `ValueError` where an operand of one is missing or is not what it takes."""
+    graph = Graph(scope)
+    metrics = tuple(_planned(spec, graph) for spec in specs)
+    return MetricsPlan(tuple(graph.nodes), metrics)
+
+
+def _planned(spec: MetricSpec, graph: Graph) -> PlannedMetric:
+    if any(operand.differentiated for operand in spec.component.operands.values()):
+        raise ValueError(f"{spec.label} takes derivatives itself, and metrics are taken without them")
+    binds, spaces = _bound(spec.component.operands, spec.operands, graph)
+    return PlannedMetric(spec, binds, spaces)
+
+
+def _bound(
+    declared: Mapping[str, Operand], said: Mapping[str, Expression], graph: Graph
+) -> tuple[tuple[Bind, ...], dict[str, Space]]:
+    """Bind declared operands to the expressions that a recipe says; the space of each by its name."""
+    bound = {name: _bind(name, operand, said.get(name), graph) for name, operand in declared.items()}
     spaces = {name: space for name, (_, space) in bound.items()}
-    for name, operand in term.loss.operands.items():
-        _check_operand(name, operand, spaces, term)
-    return PlannedTerm(term, tuple(bind for bind, _ in bound.values()))
+    for name, operand in declared.items():
+        _check_operand(name, operand, spaces, said)
+    return tuple(bind for bind, _ in bound.values()), spaces
 
 
-def _bind(name: str, operand: Operand, term: Term, graph: Graph) -> tuple[Bind, Space]:
-    expression = term.operands.get(name)
+def _bind(name: str, operand: Operand, expression: Expression | None, graph: Graph) -> tuple[Bind, Space]:
     if expression is None:
         if operand.default is None:
             raise ValueError(f"the operand {name!r} is missing: which expression is it?")
@@ -124,8 +162,8 @@ def _bind(name: str, operand: Operand, term: Term, graph: Graph) -> tuple[Bind, 
     return Bind(name, index, "distribution" in operand.takes), graph.nodes[index].space
 
 
-def _check_operand(name: str, operand: Operand, spaces: Mapping[str, Space], term: Term) -> None:
-    space, shown = spaces[name], term.operands.get(name, operand.default)
+def _check_operand(name: str, operand: Operand, spaces: Mapping[str, Space], said: Mapping[str, Expression]) -> None:
+    space, shown = spaces[name], said.get(name, operand.default)
     if operand.kind is not None and space.kind != operand.kind:
         raise ValueError(f"{name} is to be of kind {operand.kind}, and {shown} is {space}")
     if operand.vectors and len(space.shape) != 1:
@@ -136,10 +174,10 @@ def _check_operand(name: str, operand: Operand, spaces: Mapping[str, Space], ter
         if not (sizes[0].fits(sizes[1]) if operand.vectors else space.fits(other)):
             raise ValueError(
                 f"{operand.like} and {name} are to match, and are {other} and {space}: "
-                f"{term.operands.get(operand.like)} against {shown}"
+                f"{said.get(operand.like)} against {shown}"
             )
     if operand.scores is not None and not space.fits(wanted := scores_of(spaces[operand.scores])):
-        classes = term.operands.get(operand.scores)
+        classes = said.get(operand.scores)
         raise ValueError(f"{name} is to be {wanted}, since {operand.scores} is {classes}, and {shown} is {space}")
 
 

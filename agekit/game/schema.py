@@ -5,8 +5,20 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any
 
-from ..contracts import SHELVES, Component, Dataset, Loss, Network, Optimizer, Reference, Schedule
-from ..recipe.tables import About, Compute, DataKeys, NetworkKeys, PlayerKeys, Run, Stage, Table, TermKeys, View
+from ..contracts import SHELVES, Component, Dataset, Loss, Measure, Network, Optimizer, Reference, Schedule
+from ..recipe.tables import (
+    About,
+    Compute,
+    DataKeys,
+    MetricKeys,
+    NetworkKeys,
+    PlayerKeys,
+    Run,
+    Stage,
+    Table,
+    TermKeys,
+    View,
+)
 from ..registry import Registries
 from .bind import keys_of
 
@@ -22,6 +34,7 @@ def json_schema(registries: Registries) -> Schema:
         "schedule": maker.component_table(Schedule, None),
         "optimizer": maker.component_table(Optimizer, None),
         "term": maker.component_table(Loss, TermKeys),
+        "metric": maker.component_table(Measure, MetricKeys),
         "network": maker.component_table(Network, NetworkKeys),
     }
     player = maker.plain(PlayerKeys)
@@ -36,6 +49,7 @@ def json_schema(registries: Registries) -> Schema:
         "networks": _named({"$ref": "#/$defs/network"}),
         "players": _named(player),
         "views": _named(view),
+        "metrics": _named({"$ref": "#/$defs/metric"}),
         "run": maker.plain(Run),
         "compute": maker.plain(Compute),
     }
@@ -87,7 +101,7 @@ class _Maker:
     def _cases(self, key: str, own: Schema) -> Iterable[Schema]:
         for name, entry in self.registries.by_key[key].entries.items():
             table = self.plain(entry.component)
-            operands = entry.component.operands if issubclass(entry.component, Loss) else {}
+            operands = entry.component.operands if issubclass(entry.component, Measure) else {}
             table["properties"] |= {key: {"const": name}, **own, **dict.fromkeys(operands, EXPRESSION)}
             table["description"] = entry.component.summary()
             yield {"if": {"properties": {key: {"const": name}}, "required": [key]}, "then": table}

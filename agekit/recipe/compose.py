@@ -9,13 +9,18 @@ from itertools import chain, takewhile
 from pathlib import Path
 from typing import Any
 
-from ..contracts import SHELVES
+from ..contracts import SHELVES, Component, Dataset, Loss, Measure, Network
 from ..errors import Problem, RecipeError, nearest
 from .source import Document, Key, dotted, parse, read
-from .tables import OPTIMIZER, DataKeys, Length, NetworkKeys, Stage, TermKeys
+from .tables import OPTIMIZER, DataKeys, Length, MetricKeys, NetworkKeys, Stage, TermKeys
 
 COMPONENT_KEYS = {shelf.key: shelf for shelf in SHELVES}
-KEPT = {"of", "to"} | DataKeys.written() | NetworkKeys.written() | TermKeys.written()
+KEPT: dict[type[Component], frozenset[str]] = {
+    Dataset: DataKeys.written() - {"held_out"},
+    Network: NetworkKeys.written(),
+    Loss: TermKeys.written(),
+    Measure: MetricKeys.written() | {"of", "to"},
+}
 """What a table keeps when it names another component: what the engine reads, not the component."""
 
 UNNAMED = {"optimizer": OPTIMIZER}
@@ -24,8 +29,13 @@ UNNAMED = {"optimizer": OPTIMIZER}
 LENGTHS = Length.written()
 STAGE_KEYS = Stage.written()
 
-REMOVABLE = {("networks",), ("players",), ("views",), ("data", "fields"), ("players", "*", "terms")}
-"""The tables whose entries are removed by writing `false`."""
+REMOVABLE = {
+    *((table, "*") for table in ("networks", "players", "views", "metrics")),
+    ("data", "held_out"),
+    ("data", "fields", "*"),
+    ("players", "*", "terms", "*"),
+}
+"""What is removed by writing `false`."""
 
 Find = Callable[[str, Path], Path]
 """How the name in `extends` becomes a file, seen from the folder of the file that says it."""
@@ -131,7 +141,7 @@ def _lay(merged: Document, over: Document, key: Key, problems: list[Problem]) ->
         _forget(merged, (*key, name))
     for name, value in above.items():
         inner = (*key, name)
-        if value is False and _removable(key):
+        if value is False and _removable(inner):
             if name not in below:
                 problems.append(
                     Problem(dotted(inner), f"nothing to remove; {nearest(name, below)}", over.origin(inner))
@@ -152,7 +162,8 @@ def _forget_old_component(merged: Document, below: dict[str, Any], above: Mappin
     had = {k: below[k] for k in COMPONENT_KEYS if k in below} or {k: v for k, v in UNNAMED.items() if k in named}
     if not named or not had or had.get(named[0]) == above[named[0]]:
         return
-    kept = KEPT | COMPONENT_KEYS[named[0]].contract.model_fields.keys()
+    contract = COMPONENT_KEYS[named[0]].contract
+    kept = frozenset(contract.model_fields).union(*(keys for kind, keys in KEPT.items() if issubclass(contract, kind)))
     for name in [n for n in below if n not in kept]:
         del below[name]
         _forget(merged, (*key, name))
@@ -199,7 +210,7 @@ def stages(document: Document) -> list[Document]:
 
 
 def absolute(document: Document) -> Document:
-    """The document with its paths, `data.root` and `networks.*.from`, absolute: they are relative to where we are."""
+    """The document with its paths, those of data and `networks.*.from`, absolute: they are relative to where we are."""
     tree = copy.deepcopy(document.tree)
     listed = tree.get("stages")
     for table, name in chain.from_iterable(map(_paths, [tree, *(listed if isinstance(listed, list) else [])])):
@@ -211,7 +222,9 @@ def absolute(document: Document) -> Document:
 def _paths(tree: Any) -> Iterator[tuple[Any, str]]:
     """The tables in which a path may stand, well formed or not, and its key."""
     if isinstance(tree, dict):
-        yield tree.get("data"), "root"
+        data = tree.get("data")
+        yield data, "root"
+        yield (data.get("held_out") if isinstance(data, dict) else None), "root"
         networks = tree.get("networks")
         yield from ((table, "from") for table in (networks.values() if isinstance(networks, dict) else ()))
 

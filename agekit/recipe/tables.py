@@ -27,6 +27,7 @@ def _interval(value: int | str) -> int | str:
 
 Interval = Annotated[int | str, AfterValidator(_interval)]
 Count = Annotated[int, Field(ge=1)]
+Statistics = Literal["recalibrated", "running", "batch"]
 
 
 def in_steps(interval: int | str, steps_per_epoch: int) -> int:
@@ -78,6 +79,11 @@ class DataKeys(Table):
     batch: Count = Field(64, description="samples a batch")
     flip: bool = Field(False, description="mirror each sample left to right with probability one half")
     fields: dict[str, str] = Field({}, description="further fields, derived from the others by expressions")
+    held_out: dict[str, Any] | None = Field(
+        None,
+        description='options of the data set that differ for samples held out from training: split = "test"',
+        json_schema_extra={"anyOf": [{"type": "object"}, {"const": False}]},
+    )
 
 
 class NetworkKeys(Table):
@@ -132,7 +138,14 @@ class View(Table):
         1, description="how often each sample of the data is shown, a row of its own, with other draws"
     )
     count: Annotated[int, Field(ge=1, le=4096)] = Field(64, description="samples shown")
-    statistics: Literal["recalibrated", "running", "batch"] = Field("recalibrated", description="batch-norm statistics")
+    statistics: Statistics = Field("recalibrated", description="batch-norm statistics")
+
+
+class MetricKeys(Table):
+    """A metric's keys, beside the metric or the loss, its options and its operands."""
+
+    count: Count | None = Field(None, description="samples it is taken on; by default all held-out ones, or else 1024")
+    statistics: Statistics = Field("recalibrated", description="batch-norm statistics, as those of views")
 
 
 class Run(Length):
@@ -142,6 +155,7 @@ class Run(Length):
     stop_after: Count | None = Field(None, description="end the whole run after so many steps")
     log_every: Interval = Field(50, description="steps between lines of metrics")
     pictures_every: Interval = Field(500, description="steps between pictures of the views")
+    metrics_every: Interval = Field(1000, description="steps between takings of the metrics, which also end a run")
     checkpoint_every: Interval = Field(1000, description="steps between checkpoints")
     keep: Count = Field(3, description="how many of the latest checkpoints are kept")
 

@@ -42,13 +42,13 @@ class RunConsole:
         self._began = time.monotonic()
         self._first = 0
 
-    def preparing(self, done: int, total: int) -> None:
-        """Show how far the preparation of the data is."""
+    def preparing(self, part: str, done: int, total: int) -> None:
+        """Show how far the preparation of a part of the data, training or held-out, is."""
         if not self.live:
             if done == total:
-                self.console.print(f"prepared {total:,} samples")
+                self.console.print(f"prepared {total:,} {part} samples")
             return
-        self._show("preparing data", done, total)
+        self._show(f"preparing {part} data", done, total)
         if done == total:
             self.stop(keep=False)
 

@@ -19,13 +19,19 @@ MARK = "run.json"
 NAME = re.compile(r"[\w][\w.+-]*\Z")
 
 
-class MarkedData(BaseModel):
-    """What a run's mark says about its data, as far as it is read again."""
+class MarkedSamples(BaseModel):
+    """What a run's mark says about samples, as far as it is read again."""
 
     model_config = ConfigDict(frozen=True)
 
     fingerprint: str
+
+
+class MarkedData(MarkedSamples):
+    """What a run's mark says about its data: the samples it trains on, and those held out, where it has some."""
+
     fields: dict[str, DataField]
+    held_out: MarkedSamples | None = None
 
 
 class Mark(BaseModel):
@@ -78,9 +84,9 @@ class RunFolder:
         mark: dict[str, Any] = json.loads(self.mark.read_text(encoding="utf-8"))
         return mark
 
-    def fields(self) -> dict[str, DataField]:
-        """The fields of the run's data."""
-        return Mark.model_validate(self.read_mark()).data.fields
+    def marked_data(self) -> MarkedData:
+        """What the mark says about the run's data."""
+        return Mark.model_validate(self.read_mark()).data
 
 
 def create(runs: Path, name: str | None, recipe_name: str, files: dict[str, str], mark: dict[str, Any]) -> RunFolder:

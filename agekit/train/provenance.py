@@ -14,11 +14,12 @@ from .. import __version__
 from ..data.prepared import Prepared
 from ..game.bound import Recipe
 from ..plugins import Loaded
+from .data import RunData
 
 PACKAGES = ("torch", "numpy", "pillow", "pluggy", "pydantic", "safetensors", "tensorboard")
 
 
-def provenance(recipe: Recipe, data: Prepared, loaded: Loaded, device: torch.device) -> dict[str, Any]:
+def provenance(recipe: Recipe, data: RunData, loaded: Loaded, device: torch.device) -> dict[str, Any]:
     """All that is needed to tell whether two runs ran the same thing."""
     return {
         "recipe": recipe.name,
@@ -34,13 +35,21 @@ def provenance(recipe: Recipe, data: Prepared, loaded: Loaded, device: torch.dev
         "threads": torch.get_num_threads(),
         "data": {
             "dataset": recipe.dataset_name,
-            "count": len(data),
-            "dropped": len(data.dropped),
-            "fingerprint": data.fingerprint,
+            **_samples(data.training),
             "fields": {
                 name: {"values": f.values, "shape": f.shape, "classes": f.classes, "mirrored": f.mirrored}
-                for name, f in data.fields.items()
+                for name, f in data.training.fields.items()
             },
+            "held_out": {
+                "options": recipe.document.tree["data"]["held_out"],
+                **_samples(data.held_out),
+            }
+            if data.held_out
+            else None,
         },
         "origins": {".".join(map(str, key)): place for key, place in recipe.document.origins.items()},
     }
+
+
+def _samples(data: Prepared) -> dict[str, Any]:
+    return {"count": len(data), "dropped": len(data.dropped), "fingerprint": data.fingerprint}

@@ -1,0 +1,126 @@
+"""Judging: the metrics of a game, taken on all their samples in batches, without autograd."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..data.order import indices
+from ..recipe.tables import Statistics
+from .flow import Flow
+from .game import Game
+from .plan import MetricsPlan, plan_metrics
+from .taking import taking_of
+from .views import Gallery, evaluate
+
+BATCH = 64
+"""Samples that are evaluated at once, whatever the batches of training."""
+
+COUNT = 1024
+"""Samples that a metric is taken on by default, where they are not held out."""
+
+Report = Callable[[int, int], None]
+
+
+@dataclass(frozen=True)
+class Protocol:
+    """How a metric was taken: on which samples, on how many, and with which batch-norm statistics."""
+
+    data: Literal["held out", "training", "draws"]
+    count: int
+    statistics: Statistics
+
+
+@dataclass(frozen=True)
+class Judgement:
+    """The numbers of a metric, by name, and how they were taken."""
+
+    values: Mapping[str, float]
+    protocol: Protocol
+
+
+@dataclass
+class Judge:
+    """Takes the metrics of a game as it stands.
+
+    Samples and draws are functions of the seed, so that all metrics of a game see the same ones at every step, and the
+    numbers do not depend on `batch`, rounding apart. (Networks and operators that draw do so batch by batch.)
+    """
+
+    gallery: Gallery
+    batch: int = BATCH
+
+    def judge(self, progress: Report | None = None) -> dict[str, Judgement]:
+        """Take every metric; those on as many samples, with the same statistics, share their computations.
+
+        `progress` is told how many samples are done, of how many. Raises `RecipeError` where a metric refuses what it
+        is given.
+        """
+        game = self.gallery.game
+        protocols = {name: protocol_of(game, plan) for name, plan in game.metrics.items()}
+        groups: dict[tuple[int, Statistics], list[str]] = {}
+        for name, protocol in protocols.items():
+            groups.setdefault((protocol.count, protocol.statistics), []).append(name)
+        total, done = sum(count for count, _ in groups), 0
+        values: dict[str, Mapping[str, float]] = {}
+        for (count, statistics), names in groups.items():
+            plan = plan_metrics([game.stage.metrics[name] for name in names], game.scope)
+            takings = [taking_of(game, planned) for planned in plan.metrics]
+            for flow, size in self._flows(plan, count, statistics):
+                for taking in takings:
+                    taking.add(flow, size)
+                done += size
+                if progress:
+                    progress(done, total)
+            values |= {taking.planned.spec.name: taking.values() for taking in takings}
+        return {name: Judgement(values[name], protocol) for name, protocol in protocols.items()}
+
+    def rehearse(self) -> None:
+        """Take the rows of every metric on two samples, so that one which cannot be taken is known before training.
+
+        Raises `RecipeError` where a metric refuses what it is given.
+        """
+        game = self.gallery.game
+        for plan in game.metrics.values():
+            for flow, size in self._flows(plan, min(2, protocol_of(game, plan).count), "running"):
+                taking_of(game, plan.metrics[0]).add(flow, size)
+
+    def _flows(self, plan: MetricsPlan, count: int, statistics: Statistics) -> Iterator[tuple[Flow, int]]:
+        """The values of all nodes, batch by batch, and the size of each batch; no two sizes differ by more than one."""
+        game, seed = self.gallery.game, self.gallery.game.recipe.run.seed
+        buffers = self.gallery.buffers(statistics)
+        drawn = {n.name: game.draw(count, seed, "judge", n.name) for n in plan.nodes if n.op == "draw"}
+        fields = _fields(plan)
+        chosen = _chosen(game, count) if fields else np.arange(count)
+        for part in np.array_split(np.arange(count), -(-count // self.batch)):
+            rows = slice(part[0], part[-1] + 1)
+            leaves = {name: codes[rows] for name, codes in drawn.items()}
+            if fields:
+                leaves |= game.judged_data().take(chosen[rows], fields)
+            key = (seed, "judge", int(part[0]))
+            yield evaluate(game, plan.nodes, leaves, buffers, key, by_batch=statistics == "batch"), len(part)
+
+
+def protocol_of(game: Game, plan: MetricsPlan) -> Protocol:
+    """How a metric is taken in a game."""
+    keys = plan.metrics[0].spec.keys
+    if not _fields(plan):
+        return Protocol("draws", keys.count or COUNT, keys.statistics)
+    there = game.judged_data().length
+    if game.held_out is not None:
+        return Protocol("held out", min(keys.count or there, there), keys.statistics)
+    return Protocol("training", min(keys.count or COUNT, there), keys.statistics)
+
+
+def _fields(plan: MetricsPlan) -> list[str]:
+    return [node.name for node in plan.nodes if node.op == "field"]
+
+
+def _chosen(game: Game, count: int) -> NDArray[np.int64]:
+    """Which samples are judged: the same for every metric of as many, in their order in the data."""
+    chosen = indices(game.judged_data().length, count, seed=game.recipe.run.seed, stream="judge", step=0)
+    return np.sort(chosen)

@@ -1,0 +1,63 @@
+"""The data of a run: what is trained on, and what is held out."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+
+import torch
+
+from ..contracts import Dataset
+from ..data.prepare import prepare
+from ..data.prepared import Prepared
+from ..errors import DataError, RunError
+from ..game.bound import Recipe
+from ..game.game import Game
+from ..game.judged import other_field
+from .folder import RunFolder
+
+Report = Callable[[str, int, int], None]
+"""What is told while samples are prepared: of which part (training or held-out), how many are done, of how many."""
+
+
+@dataclass(frozen=True)
+class RunData:
+    """The prepared samples of a run."""
+
+    training: Prepared
+    held_out: Prepared | None
+
+    def game(self, recipe: Recipe, device: torch.device) -> Game:
+        """The game of a recipe on these samples."""
+        held_out = self.held_out.arrays if self.held_out else None
+        return Game(recipe, self.training.arrays, self.training.fields, device, held_out)
+
+
+def prepare_all(recipe: Recipe, cache: Path, progress: Report | None = None) -> RunData:
+    """Prepare what a recipe trains on, and what it holds out.
+
+    Raises `DataError` where one of them is missing or damaged, or where the two do not have the same fields.
+    """
+
+    def prepared(dataset: Dataset, part: str) -> Prepared:
+        return prepare(recipe.dataset_name, dataset, cache, progress=partial(progress, part) if progress else None)
+
+    training = prepared(recipe.dataset, "training")
+    held_out = prepared(recipe.held_out, "held-out") if recipe.held_out else None
+    if held_out and (problem := other_field(held_out.fields, training.fields)):
+        raise DataError(f"{recipe.dataset_name}: {problem}")
+    return RunData(training, held_out)
+
+
+def check_unchanged(folder: RunFolder, data: RunData) -> None:
+    """Raise `RunError` where the data is not what a run began with."""
+    marked = folder.marked_data()
+    for part, found, was in (("data", data.training, marked), ("held-out data", data.held_out, marked.held_out)):
+        here, there = found.fingerprint if found else "none", was.fingerprint if was else "none"
+        if here != there:
+            raise RunError(
+                f"{folder.path}: the {part} has changed since the run began: "
+                f"its fingerprint is {here[:12]}, and was {there[:12]}"
+            )
