@@ -32,7 +32,7 @@ COLUMNS = 8
 
 @dataclass(frozen=True)
 class Shown:
-    """What a view shows: `of` [n, …], `beside` [n, …] where it has one, and how many of them make a row, where it says."""
+    """What a view shows: `of` [n, …], `beside` [n, …] where it has one, and how many make a row, where it says so."""
 
     of: Tensor
     beside: Tensor | None = None
