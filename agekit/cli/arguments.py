@@ -34,6 +34,10 @@ def _recipe(command: argparse.ArgumentParser) -> None:
     command.add_argument("--set", metavar="KEY=VALUE", action="append", default=[], help="override a value; repeatable")
 
 
+def _trust(command: argparse.ArgumentParser) -> None:
+    command.add_argument("--trust", action="store_true", help="run exported programs (from = FILE.pt2), which are code")
+
+
 def _training(commands: Any) -> None:
     run = _add(commands, "run", "training", "train a recipe")
     _recipe(run)
@@ -42,6 +46,7 @@ def _training(commands: Any) -> None:
     run.add_argument("--steps", metavar="N", type=int, help="end after N steps")
     run.add_argument("--seed", metavar="S", type=int, help="seed of every draw (run.seed)")
     run.add_argument("--device", metavar="D", help="auto, cpu, cuda, cuda:1 (compute.device)")
+    _trust(run)
     run.add_argument("--json", action="store_true", help="end with one line of JSON that names the run")
     resume = _add(commands, "resume", "training", "go on with a run from its last checkpoint")
     resume.add_argument("run", metavar="RUN", type=Path, help="the run's folder")
@@ -53,6 +58,7 @@ def _training(commands: Any) -> None:
         default=[],
         help="where the data lies (data.root), or compute.device; repeatable",
     )
+    _trust(resume)
     resume.add_argument("--json", action="store_true", help="end with one line of JSON that names the run")
 
 
@@ -64,6 +70,7 @@ def _looking(commands: Any) -> None:
     sample.add_argument("--view", metavar="VIEW", help="which view (default: the first that needs no data)")
     sample.add_argument("--seed", metavar="S", type=int, help="other draws (default: those of the run's pictures)")
     sample.add_argument("--device", metavar="D", help="auto, cpu, cuda, cuda:1")
+    _trust(sample)
     reconstruct = _add(commands, "reconstruct", "looking", "pass your own pictures through a run")
     reconstruct.add_argument("run", metavar="RUN", type=Path, help="the run's folder")
     reconstruct.add_argument("images", metavar="IMAGE", type=Path, nargs="+", help="pictures, or folders of them")
@@ -72,6 +79,7 @@ def _looking(commands: Any) -> None:
     )
     reconstruct.add_argument("--view", metavar="VIEW", help="which view (default: the first of data, beside itself)")
     reconstruct.add_argument("--device", metavar="D", help="auto, cpu, cuda, cuda:1")
+    _trust(reconstruct)
     board = _add(commands, "board", "board", "open TensorBoard on a folder of runs, on this machine only")
     board.add_argument("runs", metavar="RUNS", type=Path, nargs="?", default=Path("runs"), help="default: runs")
     board.add_argument("--port", metavar="P", type=int, default=6006, help="default: 6006")

@@ -22,6 +22,7 @@ from ..report.pictures import save_png
 from ..train.compute import prepare_compute
 from ..train.folder import RunFolder, open_run
 from ..train.run import restore_last
+from ..train.sources import load_programs
 from ..train.watch import picture_of
 from . import common
 
@@ -30,7 +31,7 @@ def sample(given: argparse.Namespace) -> int:
     """Draw pictures from a run, into a PNG grid."""
     if given.n < 1:
         raise AgekitError(f"--n {given.n}: at least one picture is drawn")
-    gallery = opened(open_run(given.run), given.device)
+    gallery = opened(open_run(given.run), given.device, given.trust)
     plan = _chosen(gallery, given.view, uses_data=False)
     shown = gallery.show(plan.name, count=given.n, seed=given.seed)
     return _saved(given.out, picture_of(shown), plan)
@@ -38,7 +39,7 @@ def sample(given: argparse.Namespace) -> int:
 
 def reconstruct(given: argparse.Namespace) -> int:
     """Pass pictures through a run, each beside what becomes of it."""
-    gallery = opened(open_run(given.run), given.device)
+    gallery = opened(open_run(given.run), given.device, given.trust)
     plan = _chosen(gallery, given.view, uses_data=True)
     game = gallery.game
     stored = np.stack([_read(path, game.recipe.dataset, game.fields["x"]) for path in _files(given.images)])
@@ -46,12 +47,14 @@ def reconstruct(given: argparse.Namespace) -> int:
     return _saved(given.out, picture_of(gallery.show(plan.name, given={"x": x})), plan)
 
 
-def opened(folder: RunFolder, device: str | None) -> Gallery:
-    """A run's last checkpoint, ready to be looked at; no data is needed."""
+def opened(folder: RunFolder, device: str | None, trust: bool) -> Gallery:
+    """A run's last checkpoint, ready to be looked at; no data is needed, and programs only where they are applied."""
     recipe = load_recipe(folder.recipe, common.plugins(), name=folder.read_mark()["recipe"])
     if device is not None:
         recipe = replace(recipe, compute=recipe.compute.model_copy(update={"device": device}))
-    game = Game(recipe, None, folder.marked_data().fields, prepare_compute(recipe.compute))
+    game = Game(recipe, None, folder.fields(), prepare_compute(recipe.compute))
+    if trust:
+        load_programs(game, trust=True)
     gallery = Gallery(game)
     state = restore_last(folder, game, gallery)
     if not state:

@@ -15,6 +15,7 @@ from ..train.compute import describe
 from ..train.folder import open_run
 from ..train.run import Run, play, start
 from ..train.run import resume as take_up
+from ..train.sources import programs
 from . import common
 
 ANEW = ("data.root", "data.held_out.root", "run.stop_after", "compute.device", "compute.threads")
@@ -31,7 +32,7 @@ def run(given: argparse.Namespace) -> int:
     recipe = common.recipe(given.recipe, given.set, loaded, flags)
     listener = Listener(RunConsole(make_console(stderr=given.json)), given.json)
     try:
-        return _play(start(recipe, loaded, given.out, given.name, listener), listener)
+        return _play(start(recipe, loaded, given.out, given.name, listener, trust=given.trust), listener)
     finally:
         listener.console.stop()
 
@@ -47,7 +48,7 @@ def resume(given: argparse.Namespace) -> int:
     recipe = load_recipe(folder.recipe, common.plugins(), given.set, flags, folder.read_mark()["recipe"])
     listener = Listener(RunConsole(make_console(stderr=given.json)), given.json)
     try:
-        return _play(take_up(recipe, folder, listener), listener)
+        return _play(take_up(recipe, folder, listener, trust=given.trust), listener)
     finally:
         listener.console.stop()
 
@@ -85,6 +86,7 @@ class Listener:
             ("steps", f"{run.total_steps:,}, {game.steps_per_epoch:,} an epoch"),
             ("folder", shorten(run.folder.path)),
         ]
+        facts += [("code", f"{name}: {shorten(file)}, trusted") for name, file in programs(game).items()]
         if game.steps_done:
             facts.append(("resumed", f"from step {game.steps_done:,}"))
         self.console.starts(facts, game.steps_done)

@@ -17,6 +17,7 @@ from ..recipe.tables import OPTIMIZER, DataKeys, NetworkKeys, PlayerKeys, Table,
 from ..registry import Registries
 from .bound import NetworkSpec, Player, Term
 from .messages import complaints, shown
+from .program import PROGRAM, Program
 
 AVERAGE = NetworkKeys.written() - {"sees", "makes", "from"}
 """The keys of a running average, which is otherwise as its original."""
@@ -165,18 +166,29 @@ class Binder:
                 for option in value.keys() - AVERAGE:
                     self.wrong((*key, option), f"unknown key of a running average; {nearest(option, AVERAGE)}")
                 averages |= {name: own} if own else {}
-            elif (bound := self.component(Network, rest, key, NetworkKeys.written())) and own:
-                made = bound[1]
+            elif own and (made := self.network(own, rest, key)):
                 specs[name] = NetworkSpec(name, made, own.sees or made.sees, own.makes or made.makes, own)
         originals = dict(specs)
         for name, own in averages.items():
             original = originals.get(str(own.average_of))
-            if original:
-                specs[name] = replace(original, name=name, keys=own)
+            if original and isinstance(original.component, Program):
+                self.wrong(
+                    ("networks", name, "average_of"), f"{own.average_of} is an exported program, and never moves"
+                )
+            elif original:
+                kept = {"classes": original.keys.classes, "mapping": original.keys.mapping}
+                specs[name] = replace(original, name=name, keys=own.model_copy(update=kept))
             elif own.average_of not in tables or own.average_of in averages:
                 hint = nearest(str(own.average_of), tables.keys() - averages.keys())
                 self.wrong(("networks", name, "average_of"), f"no network is called {own.average_of!r}; {hint}")
         return {name: specs[name] for name in tables if name in specs}
+
+    def network(self, own: NetworkKeys, rest: dict[str, Any], key: Key) -> Network | None:
+        """The component of a network; an exported program needs none."""
+        if not rest and own.source and own.source.endswith(PROGRAM):
+            return Program()
+        bound = self.component(Network, rest, key, NetworkKeys.written())
+        return bound[1] if bound else None
 
     def players(self) -> list[Player]:
         """The `[players]` table."""

@@ -18,10 +18,16 @@ Op = Literal["field", "derived", "draw", "network", "operator"]
 
 @dataclass(frozen=True)
 class Signature:
-    """What a network sees and makes."""
+    """What a network sees and makes.
+
+    `built` is what its component itself makes; `merged`, where it is not None, lists for each class of the result those
+    of `built` that it takes together.
+    """
 
     sees: tuple[Space, ...]
     makes: Space
+    built: Space
+    merged: tuple[tuple[int, ...], ...] | None = None
 
 
 def scores_of(classes: Space) -> Space:

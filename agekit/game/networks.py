@@ -11,31 +11,14 @@ from torch.distributions import Distribution
 from torch.func import functional_call
 from torch.nn.modules.batchnorm import _BatchNorm
 
-from ..contracts import CODE, Reference
+from ..contracts import CODE
 from ..errors import Problem, RecipeError
 from .bound import BoundStage, NetworkSpec, Recipe
 from .graph import Scope, Signature
 from .randomness import seed_of
+from .wrappers import Coded, Merged
 
 Buffers = dict[str, Tensor]
-
-
-class Coded(nn.Module):
-    """A network that makes codes, ended with the map of the reference's space; its codes are float32 or better.
-
-    A distribution is handed on as it is: its own support must be the reference's space.
-    """
-
-    def __init__(self, network: nn.Module, reference: Reference) -> None:
-        super().__init__()
-        self.network = network
-        self.reference = reference
-
-    def forward(self, *inputs: Tensor) -> Tensor | Distribution:
-        codes = self.network(*inputs)
-        if isinstance(codes, Distribution):
-            return codes
-        return self.reference.project(codes.double() if codes.dtype == torch.float64 else codes.float())
 
 
 def build(recipe: Recipe, scope: Scope, device: torch.device) -> dict[str, nn.Module]:
@@ -70,14 +53,16 @@ def _laid_out(network: nn.Module, recipe: Recipe) -> nn.Module:
 
 
 def _built(recipe: Recipe, spec: NetworkSpec, signature: Signature) -> nn.Module:
-    unknown = [space for space in (*signature.sees, signature.makes) if None in space.shape]
+    unknown = [space for space in (*signature.sees, signature.built) if None in space.shape]
     if unknown:
         raise ValueError(f"the size of {unknown[0]} is not known before the data is prepared")
     with torch.random.fork_rng(devices=[]):
         torch.default_generator.manual_seed(seed_of(recipe.run.seed, "weights", spec.name))
-        module = spec.component.build(signature.sees, signature.makes)
+        module = spec.component.build(signature.sees, signature.built)
     if spec.makes == CODE and recipe.reference:
         module = Coded(module, recipe.reference)
+    if signature.merged is not None:
+        module = Merged(module, signature.merged)
     _try(module, signature)
     return module
 

@@ -9,6 +9,7 @@ from ..contracts import CODE, SCORE, DataField, Space
 from ..errors import nearest
 from ..recipe.language import Expression, Name
 from .bound import NetworkSpec, Recipe
+from .classes import classifier
 from .graph import REFERENCE, Graph, Scope, Signature, scores_of
 
 
@@ -29,8 +30,14 @@ def leaves(fields: Mapping[str, DataField], derived: Mapping[str, Expression], d
 
 
 def signature(spec: NetworkSpec, scope: Scope) -> Signature:
-    """What a network sees and makes. Raises `ValueError` where it names a kind that is not there."""
-    return Signature(tuple(space_of(kind, scope) for kind in spec.sees), made(spec.makes, scope))
+    """What a network sees and makes. Raises `ValueError` where it names a kind, or classes, that make no sense."""
+    sees = tuple(space_of(kind, scope) for kind in spec.sees)
+    if spec.keys.classes is not None:
+        return classifier(spec, spec.keys.classes, sees, scope)
+    if spec.keys.mapping is not None:
+        raise ValueError("has a mapping, and does not say of which classes: classes = [...] lists them in order")
+    space = made(spec.makes, scope)
+    return Signature(sees, space, space)
 
 
 def space_of(kind: str, scope: Scope) -> Space:

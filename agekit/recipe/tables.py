@@ -92,7 +92,13 @@ class NetworkKeys(Table):
     sees: tuple[str, ...] | None = Field(None, description="kinds of the arguments; by default what the component says")
     makes: str | None = Field(None, description="kind of the result; by default what the component says")
     source: str | None = Field(
-        None, alias="from", description="a run's folder or a safetensors file to take weights of"
+        None, alias="from", description="a run's folder or safetensors file to take weights of, or an exported program"
+    )
+    classes: tuple[str, ...] | None = Field(
+        None, description="the classes it tells apart, where no field of the data names them or it has others"
+    )
+    mapping: dict[str, tuple[str, ...]] | None = Field(
+        None, description="what is made of its classes: each new class with those it takes together"
     )
     average_of: str | None = Field(None, description="another network, of which this one is the running average")
     decay: float = Field(0.999, ge=0, lt=1, description="share of itself that a running average keeps each step")

@@ -16,7 +16,7 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor
 
 from ..errors import RunError
-from ..files import sync, write_json
+from ..files import sha256_of, sync, write_json
 from ..game.game import Game, Seat
 from ..game.views import Gallery
 
@@ -49,7 +49,7 @@ class Checkpoint:
         """The tensors of one part. Raises `RunError` where the file is missing or damaged."""
         file = self.path / f"{name}.safetensors"
         try:
-            if _hash(file) != hashes.get(file.name):
+            if sha256_of(file) != hashes.get(file.name):
                 raise RunError(f"{file} is damaged: its hash is not what {STATE} says")
             return load_file(file)
         except (OSError, SafetensorError) as error:
@@ -101,7 +101,7 @@ def _write(folder: Path, game: Game, gallery: Gallery, extra: dict[str, Any]) ->
         file = folder / f"{name}.safetensors"
         save_file({key: value.detach().cpu().contiguous().clone() for key, value in part.items()}, file)
         sync(file)
-        hashes[file.name] = _hash(file)
+        hashes[file.name] = sha256_of(file)
     counters = {"step": game.steps_done, "stage": game.position, "stage_step": game.stage_step}
     state = {"format": FORMAT, **counters, **extra, "optimizers": plain, "sha256": hashes}
     write_json(folder / STATE, {**state, DIGEST: digest(state)})
@@ -183,8 +183,3 @@ def _load_statistics(gallery: Gallery, tensors: dict[str, Tensor], step: int) ->
     for key, tensor in tensors.items():
         call, name = key.split("/")
         gallery.statistics.setdefault(call, {})[name] = tensor.to(gallery.game.device)
-
-
-def _hash(file: Path) -> str:
-    with file.open("rb") as stream:
-        return hashlib.file_digest(stream, "sha256").hexdigest()

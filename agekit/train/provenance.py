@@ -12,15 +12,17 @@ import torch
 
 from .. import __version__
 from ..data.prepared import Prepared
-from ..game.bound import Recipe
+from ..files import sha256_of
+from ..game.game import Game
 from ..plugins import Loaded
-from .data import RunData
+from .sources import programs
 
 PACKAGES = ("torch", "numpy", "pillow", "pluggy", "pydantic", "safetensors", "tensorboard")
 
 
-def provenance(recipe: Recipe, data: RunData, loaded: Loaded, device: torch.device) -> dict[str, Any]:
+def provenance(game: Game, data: Prepared, loaded: Loaded) -> dict[str, Any]:
     """All that is needed to tell whether two runs ran the same thing."""
+    recipe, device = game.recipe, game.device
     return {
         "recipe": recipe.name,
         "seed": recipe.run.seed,
@@ -30,26 +32,19 @@ def provenance(recipe: Recipe, data: RunData, loaded: Loaded, device: torch.devi
         "python": platform.python_version(),
         "packages": {name: version(name) for name in PACKAGES},
         "plugins": {plugin.name: plugin.version for plugin in loaded.plugins if not plugin.error},
+        "programs": {n: {"file": str(f), "sha256": sha256_of(f)} for n, f in programs(game).items()},
         "device": str(device),
         "device_name": torch.cuda.get_device_name(device) if device.type == "cuda" else platform.machine(),
         "threads": torch.get_num_threads(),
         "data": {
             "dataset": recipe.dataset_name,
-            **_samples(data.training),
+            "count": len(data),
+            "dropped": len(data.dropped),
+            "fingerprint": data.fingerprint,
             "fields": {
                 name: {"values": f.values, "shape": f.shape, "classes": f.classes, "mirrored": f.mirrored}
-                for name, f in data.training.fields.items()
+                for name, f in data.fields.items()
             },
-            "held_out": {
-                "options": recipe.document.tree["data"]["held_out"],
-                **_samples(data.held_out),
-            }
-            if data.held_out
-            else None,
         },
         "origins": {".".join(map(str, key)): place for key, place in recipe.document.origins.items()},
     }
-
-
-def _samples(data: Prepared) -> dict[str, Any]:
-    return {"count": len(data), "dropped": len(data.dropped), "fingerprint": data.fingerprint}

@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Iterator
+import signal
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from types import FrameType
 from typing import Any, Protocol
 
 import tomli_w
 
 from ..data.places import cache_home
+from ..data.prepare import prepare
+from ..data.prepared import Prepared
 from ..errors import RunError
 from ..files import write_text
 from ..game.bound import Recipe
@@ -25,18 +29,16 @@ from ..report.board import Board
 from ..report.metrics import MetricsFile, read_metrics
 from . import checkpoint as saved
 from .compute import explained, prepare_compute
-from .data import RunData, check_unchanged, prepare_all
 from .folder import RunFolder, check_name, create, open_run
 from .provenance import provenance
-from .signals import stop_signals
-from .sources import load_sources
+from .sources import load_programs, load_sources
 from .watch import Watch
 
 
 class Listener(Protocol):
     """Whoever wants to hear how a run goes: the console, a test, a notebook."""
 
-    def preparing(self, part: str, done: int, total: int) -> None: ...
+    def preparing(self, done: int, total: int) -> None: ...
 
     def begins(self, run: Run) -> None: ...
 
@@ -53,7 +55,7 @@ class Run:
 
     folder: RunFolder
     recipe: Recipe
-    data: RunData
+    data: Prepared
     game: Game
     watch: Watch
     damaged: tuple[str, ...] = ()
@@ -74,32 +76,48 @@ class Run:
 
 
 def start(
-    recipe: Recipe, loaded: Loaded, runs: Path, name: str | None, listener: Listener, cache: Path | None = None
+    recipe: Recipe,
+    loaded: Loaded,
+    runs: Path,
+    name: str | None,
+    listener: Listener,
+    cache: Path | None = None,
+    *,
+    trust: bool = False,
 ) -> Run:
-    """Begin a new run: prepare the data, build the game, make the folder."""
+    """Begin a new run: prepare the data, build the game, make the folder; `trust` lets exported programs run."""
     check_name(runs, name)
     device = prepare_compute(recipe.compute)
-    data = prepare_all(recipe, cache or cache_home(), listener.preparing)
-    game = data.game(recipe, device)
+    data = prepare(recipe.dataset_name, recipe.dataset, cache or cache_home(), progress=listener.preparing)
+    game = Game(recipe, data.arrays, data.fields, device)
     load_sources(game)
+    load_programs(game, trust=trust)
     files = {
         "recipe.toml": tomli_w.dumps(recipe.document.tree),
         "plan.txt": describe_plan(recipe, game.scope, cost(recipe, game.scope)),
     }
-    folder = create(runs, name, recipe.name, files, provenance(recipe, data, loaded, device))
+    folder = create(runs, name, recipe.name, files, provenance(game, data, loaded))
     return _opened(folder, recipe, data, game, {})
 
 
-def resume(recipe: Recipe, folder: RunFolder, listener: Listener, cache: Path | None = None) -> Run:
+def resume(
+    recipe: Recipe, folder: RunFolder, listener: Listener, cache: Path | None = None, *, trust: bool = False
+) -> Run:
     """Take a run up at its last good checkpoint; at its beginning where there is none.
 
     Checkpoints that are damaged are passed over, and set aside. Raises `RunError` where the data is not what the run
     began with, or the run came to its end.
     """
     device = prepare_compute(recipe.compute)
-    data = prepare_all(recipe, cache or cache_home(), listener.preparing)
-    check_unchanged(folder, data)
-    game = data.game(recipe, device)
+    data = prepare(recipe.dataset_name, recipe.dataset, cache or cache_home(), progress=listener.preparing)
+    expected = folder.read_mark()["data"]["fingerprint"]
+    if data.fingerprint != expected:
+        raise RunError(
+            f"{folder.path}: the data has changed since the run began: "
+            f"its fingerprint is {data.fingerprint[:12]}, and was {expected[:12]}"
+        )
+    game = Game(recipe, data.arrays, data.fields, device)
+    load_programs(game, trust=trust)
     gallery = Gallery(game)
     state = restore_last(folder, game, gallery)
     if not state:
@@ -141,7 +159,7 @@ def restore_last(folder: RunFolder, game: Game, gallery: Gallery) -> dict[str, A
 
 
 def _opened(
-    folder: RunFolder, recipe: Recipe, data: RunData, game: Game, state: dict[str, Any], gallery: Gallery | None = None
+    folder: RunFolder, recipe: Recipe, data: Prepared, game: Game, state: dict[str, Any], gallery: Gallery | None = None
 ) -> Run:
     with _writing(folder):
         metrics = MetricsFile(folder.metrics, state.get("metrics_bytes", 0))
@@ -242,6 +260,27 @@ def summary(run: Run) -> tuple[dict[str, Any], dict[str, float]]:
     last = list(read_metrics(run.folder.metrics))[-1:]
     terms = {f"last/{p}/{name}": v for line in last for p, t in line["terms"].items() for name, v in t.items()}
     return values, terms
+
+
+@contextmanager
+def stop_signals() -> Iterator[Callable[[], bool]]:
+    """Meanwhile, the first Ctrl-C or SIGTERM asks to stop, and a second Ctrl-C stops at once."""
+    asked: list[int] = []
+
+    def note(number: int, _: FrameType | None) -> None:
+        if asked and number == signal.SIGINT:
+            raise KeyboardInterrupt
+        asked.append(number)
+
+    try:
+        before = {number: signal.signal(number, note) for number in (signal.SIGINT, signal.SIGTERM)}
+    except ValueError:  # not the main thread, as in some notebooks: signals stay as they are
+        before = {}
+    try:
+        yield lambda: bool(asked)
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
 
 
 __all__ = ["Run", "checkpoint", "open_run", "play", "resume", "start"]

@@ -1,4 +1,4 @@
-"""Weights that come from elsewhere: `from = "runs/parser_faces"`, or a safetensors file."""
+"""Networks that come from elsewhere: a run's, those of a safetensors file, and exported programs."""
 
 from __future__ import annotations
 
@@ -7,27 +7,32 @@ from pathlib import Path
 import torch
 from safetensors import SafetensorError
 from safetensors.torch import load_file
-from torch import Tensor
+from torch import Tensor, nn
 
 from ..errors import RunError
+from ..game.bound import NetworkSpec
 from ..game.game import Game
+from ..game.graph import Signature
 from ..game.networks import follow
+from ..game.program import Program
+from ..game.wrappers import Foreign, Merged
 from .checkpoint import PARTS, checkpoints, mismatch
-from .folder import open_run
+from .folder import RunFolder, open_run
 
 
 def load_sources(game: Game) -> None:
     """Fill every network that has a `from`; running averages begin there too.
 
-    Raises `RunError` where it is not there or does not fit.
+    Raises `RunError` where it is not there, does not fit, or tells other classes apart than the recipe says.
     """
     for name, spec in game.recipe.networks.items():
-        if spec.keys.source is None:
+        if spec.keys.source is None or isinstance(spec.component, Program):
             continue
-        tensors = _tensors(Path(spec.keys.source), name)
-        own = game.networks[name].state_dict()
+        place = f"networks.{name}.from = {spec.keys.source!r}"
+        tensors = _tensors(Path(spec.keys.source), name, _own_classes(game, name))
+        own = inner(game.networks[name]).state_dict()
         if problem := mismatch(own, tensors):
-            raise RunError(f"networks.{name}.from = {spec.keys.source!r} is of another network: {problem}")
+            raise RunError(f"{place} is of another network: {problem}")
         with torch.no_grad():
             for key, tensor in own.items():
                 tensor.copy_(tensors[key])
@@ -36,14 +41,73 @@ def load_sources(game: Game) -> None:
             follow(game.networks[name], game.networks[spec.keys.average_of], decay=0)
 
 
-def _tensors(source: Path, name: str) -> dict[str, Tensor]:
+def programs(game: Game) -> dict[str, Path]:
+    """The files of the networks that are exported programs, by network."""
+    specs = game.recipe.networks.items()
+    return {name: Path(str(spec.keys.source)) for name, spec in specs if isinstance(spec.component, Program)}
+
+
+def load_programs(game: Game, *, trust: bool) -> None:
+    """Put every exported program in its place. Loading one runs code of whoever made it, hence `trust`.
+
+    Raises `RunError` where it is not trusted, cannot be read, or does not make what the recipe says.
+    """
+    for name, file in programs(game).items():
+        if not trust:
+            raise RunError(f"networks.{name}.from: {file} is a program, and would be run as code; --trust allows it")
+        if not file.is_file():
+            raise RunError(f"networks.{name}.from: {file} does not exist")
+        try:
+            program = torch.export.load(file).module().to(game.device)
+        except Exception as error:  # whatever a foreign file makes the reader raise
+            raise RunError(f"networks.{name}.from: {file} is no exported program: {error}") from error
+        _check_program(program, game.scope.networks[name], game, f"networks.{name}.from: {file}")
+        foreign = inner(game.networks[name])
+        assert isinstance(foreign, Foreign)  # noqa: S101 - what a Program builds
+        foreign.take(program)
+
+
+def inner(network: nn.Module) -> nn.Module:
+    """The network as its component built it, and as it lies in files: without the merging of its classes."""
+    return network.network if isinstance(network, Merged) else network
+
+
+@torch.no_grad()
+def _check_program(program: nn.Module, signature: Signature, game: Game, place: str) -> None:
+    """Two batch sizes, so that a program that was exported for one alone is refused here, and not in mid-run."""
+    for count in (2, 3):
+        inputs = [
+            torch.zeros(count, *(size or 1 for size in space.shape), device=game.device, dtype=game.layout.dtype)
+            for space in signature.sees
+        ]
+        try:
+            made = program(*inputs)
+        except Exception as error:  # a foreign program may raise anything
+            shapes = ", ".join(str(list(value.shape)) for value in inputs)
+            raise RunError(f"{place} cannot be applied to {shapes}: {error}") from error
+        wanted = [count, *signature.built.shape]
+        found = list(made.shape) if isinstance(made, Tensor) else type(made).__name__
+        if found != wanted:
+            raise RunError(f"{place} makes {found} of a batch of {count}, where {wanted} fits ({signature.built})")
+
+
+def _own_classes(game: Game, name: str) -> tuple[str, tuple[str, ...]]:
+    """The kind of what a network makes, and the classes that it tells apart before they are merged."""
+    spec: NetworkSpec = game.recipe.networks[name]
+    field = game.scope.fields.get(spec.makes)
+    return spec.makes, spec.keys.classes or (field.classes if field else ())
+
+
+def _tensors(source: Path, name: str, classes: tuple[str, tuple[str, ...]]) -> dict[str, Tensor]:
     """The tensors of the network `name` in a run's last checkpoint, or all of a file."""
     if source.is_file():
         try:
             return load_file(source)
         except (OSError, SafetensorError) as error:
             raise RunError(f"networks.{name}.from: {source} is no safetensors file: {error}") from error
-    found = checkpoints(open_run(source).checkpoints)
+    run = open_run(source)
+    _check_classes(run, name, *classes)
+    found = checkpoints(run.checkpoints)
     if not found:
         raise RunError(f"networks.{name}.from: {source} has no checkpoint yet")
     tensors = found[-1].part(PARTS[0], found[-1].state()["sha256"])
@@ -52,3 +116,14 @@ def _tensors(source: Path, name: str) -> dict[str, Tensor]:
         there = ", ".join(sorted({key.partition(".")[0] for key in tensors}))
         raise RunError(f"networks.{name}.from: {source} has no network {name!r}; it has {there}")
     return own
+
+
+def _check_classes(run: RunFolder, name: str, kind: str, classes: tuple[str, ...]) -> None:
+    """Refuse a run whose data has other classes of that kind than the recipe takes its network to tell apart."""
+    field = run.fields().get(kind)
+    if not classes or field is None or not field.classes or field.classes == classes:
+        return
+    raise RunError(
+        f"networks.{name}.from: {run.path} tells apart {', '.join(field.classes)}, and the recipe takes it to tell "
+        f"apart {', '.join(classes)}: classes = [...] lists its own, and mapping says what they become"
+    )
