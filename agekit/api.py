@@ -6,15 +6,16 @@ from pathlib import Path
 from types import ModuleType
 
 from .data.places import cache_home
-from .data.prepare import prepare
 from .game.bound import Recipe
 from .game.game import Game
+from .game.judge import Judge
 from .game.load import load_recipe
 from .game.views import Gallery, Shown
 from .plugins import add
 from .plugins import load as load_plugins
 from .recipe.find import find
 from .train.compute import prepare_compute
+from .train.data import prepare_all
 from .train.sources import load_programs, load_sources
 
 
@@ -36,8 +37,8 @@ def build(recipe: Recipe, cache: Path | None = None, *, trust: bool = False) -> 
     Raises `DataError` where the data is missing or damaged, `ComputeError` where the device is not there.
     """
     device = prepare_compute(recipe.compute)
-    data = prepare(recipe.dataset_name, recipe.dataset, cache or cache_home())
-    game = Game(recipe, data.arrays, data.fields, device)
+    data = prepare_all(recipe, cache or cache_home())
+    game = data.game(recipe, device)
     load_sources(game)
     load_programs(game, trust=trust)
     return game
@@ -46,3 +47,8 @@ def build(recipe: Recipe, cache: Path | None = None, *, trust: bool = False) -> 
 def show(game: Game, view: str, count: int | None = None, seed: int | None = None) -> Shown:
     """Evaluate one of the recipe's views as the game stands: `.of` [count, …], and `.beside` where it has one."""
     return Gallery(game).show(view, count=count, seed=seed)
+
+
+def judge(game: Game) -> dict[str, dict[str, float]]:
+    """Take the recipe's metrics as the game stands: the numbers of each, by name."""
+    return {name: dict(judged.values) for name, judged in Judge(Gallery(game)).judge().items()}

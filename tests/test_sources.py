@@ -49,7 +49,7 @@ def parsing(source, more=""):
 
 def foreign(makes, classes):
     """Settings with a parser whose scores are of a kind that the data does not have."""
-    return parsing("elsewhere", f', makes = "{makes}", classes = {lists(classes)}')
+    return parsing("elsewhere", f', makes = "{makes}", class_names = {lists(classes)}')
 
 
 def made_by(game, name="s"):
@@ -66,7 +66,7 @@ def test_a_parser_tells_apart_what_it_lists_where_the_data_names_nothing():
 
 def test_merged_classes_have_the_sum_of_their_probabilities():
     mapping = '{ person = ["skin", "hair", "eyes", "mouth", "clothes"], background = ["background"] }'
-    more = f', makes = "regions", classes = {lists(SIX)}, mapping = {mapping}'
+    more = f', makes = "regions", class_names = {lists(SIX)}, class_mapping = {mapping}'
     game = game_of(*parsing("elsewhere", more), components=COMPONENTS)
     x = torch.rand(3, 3, 16, 16)
     with torch.no_grad():
@@ -81,7 +81,9 @@ def test_merged_classes_stand_in_the_order_of_the_data():
     own = ("tip", "bridge", "nothing", *others)
     mapping = {name: [name] for name in others} | {"background": ["nothing"], "nose": ["tip", "bridge"]}
     said = ", ".join(f"{name} = {lists(taken)}" for name, taken in mapping.items())
-    game = game_of(*parsing("elsewhere", f", classes = {lists(own)}, mapping = {{ {said} }}"), components=COMPONENTS)
+    game = game_of(
+        *parsing("elsewhere", f", class_names = {lists(own)}, class_mapping = {{ {said} }}"), components=COMPONENTS
+    )
     signature = game.scope.networks["s"]
     assert signature.makes.shape == (len(CLASSES), 16, 16)
     assert signature.merged is not None
@@ -92,13 +94,16 @@ def test_merged_classes_stand_in_the_order_of_the_data():
 @pytest.mark.parametrize(
     ("more", "said"),
     [
-        ('makes = "mask", classes = ["a", "b"]', "makes the classes a, b, and mask has background, skin"),
-        ('makes = "regions", classes = ["a", "a"]', "classes lists 'a' twice"),
-        ('mapping = { a = ["b"] }', "does not say of which classes"),
-        ('makes = "m", classes = ["a", "skin"], mapping = { c = ["a", "skni"] }', "takes 'skni', .* mean skin"),
-        ('makes = "m", classes = ["a", "b"], mapping = { c = ["a", "b"], d = ["b"] }', "takes 'b' twice"),
-        ('makes = "m", classes = ["a", "b", "c"], mapping = { d = ["a"] }', "leaves out b, c"),
-        ('makes = "m", classes = ["a"], mapping = { d = ["a"], e = [] }', "makes 'e' of nothing"),
+        ('makes = "mask", class_names = ["a", "b"]', "makes the classes a, b, and mask has background, skin"),
+        ('makes = "regions", class_names = ["a", "a"]', "class_names lists 'a' twice"),
+        ('class_mapping = { a = ["b"] }', "does not say of which classes"),
+        (
+            'makes = "m", class_names = ["a", "skin"], class_mapping = { c = ["a", "skni"] }',
+            "takes 'skni', .* mean skin",
+        ),
+        ('makes = "m", class_names = ["a", "b"], class_mapping = { c = ["a", "b"], d = ["b"] }', "takes 'b' twice"),
+        ('makes = "m", class_names = ["a", "b", "c"], class_mapping = { d = ["a"] }', "leaves out b, c"),
+        ('makes = "m", class_names = ["a"], class_mapping = { d = ["a"], e = [] }', "makes 'e' of nothing"),
         ('makes = "regions"', "nothing here is of kind 'regions'"),
     ],
 )
@@ -148,7 +153,7 @@ def trained(tmp_path):
 
 def test_a_runs_parser_serves_merged_or_as_it_is(trained):
     mapping = f'{{ face = {lists(CLASSES[1:])}, background = ["background"] }}'
-    merged = f', makes = "regions", classes = {lists(CLASSES)}, mapping = {mapping}'
+    merged = f', makes = "regions", class_names = {lists(CLASSES)}, class_mapping = {mapping}'
     games = [game_of(*parsing(trained, more), components=COMPONENTS) for more in ("", merged)]
     for game in games:
         load_sources(game)
@@ -159,10 +164,10 @@ def test_a_runs_parser_serves_merged_or_as_it_is(trained):
 
 
 def test_a_run_that_tells_other_classes_apart_is_refused(trained):
-    game = game_of(*parsing(trained, f', makes = "mask2", classes = {lists(CLASSES)}'), components=COMPONENTS)
+    game = game_of(*parsing(trained, f', makes = "mask2", class_names = {lists(CLASSES)}'), components=COMPONENTS)
     load_sources(game)  # of that kind its data says nothing
     renamed = lists(["none", *CLASSES[1:]])
-    more = f", classes = {renamed}, mapping = {{ {', '.join(f'{n} = [{json.dumps(n)}]' for n in CLASSES[1:])}"
+    more = f", class_names = {renamed}, class_mapping = {{ {', '.join(f'{n} = [{json.dumps(n)}]' for n in CLASSES[1:])}"
     game = game_of(*parsing(trained, more + ', background = ["none"] }'), components=COMPONENTS)
     with pytest.raises(agekit.RunError, match=r"tells apart background, skin, .* takes it to tell apart none, skin"):
         load_sources(game)
@@ -182,7 +187,7 @@ def exported(path, channels=6, batch=None):
 
 
 def programmed(file):
-    return [f'networks.s={{ from = "{file}", makes = "regions", classes = {lists(SIX)} }}', AGREE]
+    return [f'networks.s={{ from = "{file}", makes = "regions", class_names = {lists(SIX)} }}', AGREE]
 
 
 def test_a_program_runs_as_it_was_exported_where_it_is_trusted(tmp_path):

@@ -52,7 +52,7 @@ def opened(folder: RunFolder, device: str | None, trust: bool) -> Gallery:
     recipe = load_recipe(folder.recipe, common.plugins(), name=folder.read_mark()["recipe"])
     if device is not None:
         recipe = replace(recipe, compute=recipe.compute.model_copy(update={"device": device}))
-    game = Game(recipe, None, folder.fields(), prepare_compute(recipe.compute))
+    game = Game(recipe, None, folder.marked_data().fields, prepare_compute(recipe.compute))
     if trust:
         load_programs(game, trust=True)
     gallery = Gallery(game)

@@ -176,7 +176,7 @@ class Binder:
                     ("networks", name, "average_of"), f"{own.average_of} is an exported program, and never moves"
                 )
             elif original:
-                kept = {"classes": original.keys.classes, "mapping": original.keys.mapping}
+                kept = original.keys.model_dump(include={"class_names", "class_mapping"})
                 specs[name] = replace(original, name=name, keys=own.model_copy(update=kept))
             elif own.average_of not in tables or own.average_of in averages:
                 hint = nearest(str(own.average_of), tables.keys() - averages.keys())

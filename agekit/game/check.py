@@ -6,29 +6,27 @@ import re
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
-from typing import Any
 
 from ..contracts import CODE, Operator
 from ..errors import Problem, RecipeError, nearest
 from ..recipe.compose import STAGE_KEYS, stages
 from ..recipe.language import Expression, names, parse_expression
-from ..recipe.source import Document, Key, dotted
+from ..recipe.source import Document, Key
 from ..recipe.tables import About, Compute, DataKeys, Run, Stage, View
 from ..registry import Registries
+from . import judged
 from .bind import Binder
-from .bound import BoundStage, Player, Recipe
+from .bound import BoundStage, MetricSpec, Player, Recipe
 from .graph import DRAW, REFERENCE, Graph, Scope
-from .plan import plan_player, plan_term, plan_view
+from .plan import plan_metrics, plan_player, plan_term, plan_view
 from .program import Program
 from .scope import leaves, signature
+from .stages import carriable, same_throughout
 
 PLAIN = re.compile(r"\w[\w-]*\Z")
-"""Names of players, terms and views become names of curves and of files."""
+"""Names of players, terms, views and metrics become names of curves and of files."""
 
-BUILT = {"source", "average_of", "classes", "mapping"}
-"""The keys of a network that say how it is built."""
-
-TABLES = {"about", "data", "latent", "networks", "players", "views", "run", "compute"}
+TABLES = {"about", "data", "latent", "networks", "players", "views", "metrics", "run", "compute"}
 
 
 def bind(document: Document, registries: Registries, name: str) -> Recipe:
@@ -43,8 +41,8 @@ def bind(document: Document, registries: Registries, name: str) -> Recipe:
         _check_trained(whole, Binder(document, registries, problems))
     if not problems:
         for position, later in enumerate(whole[1:], start=1):
-            problems += _same_throughout(whole[0], later, document, position)
-            problems += _carriable(whole[position - 1], later, document, position)
+            problems += same_throughout(whole[0], later, document, position)
+            problems += carriable(whole[position - 1], later, document, position)
     if problems or not whole:
         raise RecipeError(list(dict.fromkeys(problems)))
     return replace(whole[0], document=document, stages=tuple(recipe.stages[0] for recipe in whole))
@@ -64,7 +62,7 @@ def _bind_stage(
     reference = binder.reference()
     networks = binder.networks()
     players = binder.players()
-    views = binder.views()
+    views, metrics = judged.views(binder), judged.metrics(binder)
     derived = {n: binder.expression(text, ("data", "fields", n)) for n, text in (data.fields if data else {}).items()}
     tables = (laid.tree.get(table, {}) for table in ("networks", "players", "latent"))
     if not dataset or not all(isinstance(table, dict) for table in tables):
@@ -80,10 +78,11 @@ def _bind_stage(
         compute or Compute(),
         dataset[0].split()[1],
         dataset[1],
+        judged.held_out(binder, dataset[1]),
         {n: text for n, text in derived.items() if text},
         reference,
         {n: operator for n, operator in operators.items() if isinstance(operator, Operator)},
-        (BoundStage(stage, data.batch, data.flip, run or Run(steps=1), tuple(players), networks, views),),
+        (BoundStage(stage, data.batch, data.flip, run or Run(steps=1), tuple(players), networks, views, metrics),),
     )
     _check(whole, binder)
     return whole
@@ -114,6 +113,8 @@ def _check(recipe: Recipe, binder: Binder) -> None:
         _check_terms(player, scope, binder)
     for name, view in stage.views.items():
         _check_view(name, view, scope, binder)
+    for metric in stage.metrics.values():
+        _check_metric(metric, scope, binder)
 
 
 def _check_names(recipe: Recipe, binder: Binder) -> None:
@@ -128,7 +129,7 @@ def _check_names(recipe: Recipe, binder: Binder) -> None:
         if name in fields or DRAW.match(name) or name == REFERENCE or not name.isidentifier():
             binder.wrong(("data", "fields", name), "the name is taken; choose another")
     stage = recipe.stages[0]
-    keys: list[Key] = [("views", name) for name in stage.views]
+    keys: list[Key] = [*(("views", name) for name in stage.views), *(("metrics", name) for name in stage.metrics)]
     keys += [("players", player.name) for player in stage.players]
     keys += [("players", player.name, "terms", term.name) for player in stage.players for term in player.terms]
     for key in keys:
@@ -210,13 +211,24 @@ def _check_terms(player: Player, scope: Scope, binder: Binder) -> None:
     sound = True
     for term in player.terms:
         key: Key = ("players", player.name, "terms", term.name)
-        each = [_checked(partial(Graph(scope).add, e), [e], (*key, o), scope, binder) for o, e in term.operands.items()]
-        sound &= all(each) and _checked(partial(plan_term, term, Graph(scope)), (), key, scope, binder)
+        sound &= _sound(term.operands, partial(plan_term, term, Graph(scope)), key, scope, binder)
     if sound:
         plan = plan_player(player, scope)
         trained = {node.name for node, mode in zip(plan.nodes, plan.modes, strict=True) if mode == "trained"}
         if idle := [name for name in player.owns if name in scope.networks and name not in trained]:
             binder.wrong(("players", player.name, "owns"), f"none of its terms trains {', '.join(idle)}")
+
+
+def _sound(
+    operands: Mapping[str, Expression], plan: Callable[[], object], key: Key, scope: Scope, binder: Binder
+) -> bool:
+    """Whether each operand makes sense by itself, and then all together."""
+    each = [_checked(partial(Graph(scope).add, e), [e], (*key, name), scope, binder) for name, e in operands.items()]
+    return all(each) and _checked(plan, (), key, scope, binder)
+
+
+def _check_metric(metric: MetricSpec, scope: Scope, binder: Binder) -> None:
+    _sound(metric.operands, partial(plan_metrics, [metric], scope), ("metrics", metric.name), scope, binder)
 
 
 def _check_view(name: str, view: View, scope: Scope, binder: Binder) -> None:
@@ -255,40 +267,3 @@ def view_expressions(view: View) -> dict[str, Expression]:
     """The parsed expressions of a view. Raises `ValueError` where one is malformed."""
     texts = {"of": view.of, "beside": view.beside}
     return {key: parse_expression(text) for key, text in texts.items() if text is not None}
-
-
-def _same_throughout(first: Recipe, later: Recipe, document: Document, position: int) -> list[Problem]:
-    """What a stage may not change, since weights, data and codes go on from the stage before."""
-
-    def built(recipe: Recipe) -> Mapping[str, Any]:
-        return {
-            n: (spec.component, spec.sees, spec.makes, *spec.keys.model_dump(include=BUILT).values())
-            for n, spec in recipe.networks.items()
-        }
-
-    same: dict[Key, tuple[Any, Any]] = {
-        ("data",): (first.dataset, later.dataset),
-        ("data", "fields"): (first.derived, later.derived),
-        ("latent",): (first.reference, later.reference),
-        ("networks",): (built(first), built(later)),
-        ("compute",): (first.compute, later.compute),
-        ("run", "seed"): (first.run.seed, later.run.seed),
-    }
-    keys: list[Key] = [("stages", position, *part) for part, (before, after) in same.items() if before != after]
-    return [Problem(dotted(key), "cannot change between stages", document.origin(key)) for key in keys]
-
-
-def _carriable(before: Recipe, later: Recipe, document: Document, position: int) -> list[Problem]:
-    """An optimizer's state is that of its rule and of its parameters: where either changes, it cannot be carried."""
-    if later.stages[0].keys.optimizer == "fresh":
-        return []
-    sat = {player.name: player for player in before.stages[0].players}
-    changed = [
-        player.name
-        for player in later.stages[0].players
-        if (same := sat.get(player.name))
-        and (same.owns != player.owns or type(same.optimizer) is not type(player.optimizer))
-    ]
-    key: Key = ("stages", position)
-    said = 'has another optimizer, or owns other networks, than in the stage before: optimizer = "fresh" fits'
-    return [Problem(dotted(key), f"{name} {said}", document.origin(key)) for name in changed]

@@ -12,14 +12,14 @@ from .graph import Scope, Signature, scores_of
 
 
 def classifier(spec: NetworkSpec, own: tuple[str, ...], sees: tuple[Space, ...], scope: Scope) -> Signature:
-    """The signature of a network that tells these classes apart, as its `mapping` merges them.
+    """The signature of a network that tells these classes apart, as its `class_mapping` merges them.
 
     What it makes is a map of what it sees, unless the data has a field of that kind. Raises `ValueError` where the
     classes are not those of that field, or the mapping leaves one out, takes one twice, or takes one that is not there.
     """
     if twice := [name for name, count in Counter(own).items() if count > 1]:
-        raise ValueError(f"classes lists {twice[0]!r} twice")
-    mapping = spec.keys.mapping
+        raise ValueError(f"class_names lists {twice[0]!r} twice")
+    mapping = spec.keys.class_mapping
     if mapping is not None:
         _check_mapping(own, mapping)
     there = scope.fields.get(spec.makes)
@@ -35,10 +35,12 @@ def classifier(spec: NetworkSpec, own: tuple[str, ...], sees: tuple[Space, ...],
 def _check_mapping(own: tuple[str, ...], mapping: Mapping[str, tuple[str, ...]]) -> None:
     taken = Counter(name for names in mapping.values() for name in names)
     if unknown := [name for name in taken if name not in own]:
-        raise ValueError(f"mapping takes {unknown[0]!r}, which is none of its classes; {nearest(unknown[0], own)}")
+        raise ValueError(
+            f"class_mapping takes {unknown[0]!r}, which is none of its classes; {nearest(unknown[0], own)}"
+        )
     if twice := [name for name, count in taken.items() if count > 1]:
-        raise ValueError(f"mapping takes {twice[0]!r} twice")
+        raise ValueError(f"class_mapping takes {twice[0]!r} twice")
     if left := [name for name in own if name not in taken]:
-        raise ValueError(f"mapping leaves out {', '.join(left)}: each of its classes becomes part of one")
+        raise ValueError(f"class_mapping leaves out {', '.join(left)}: each of its classes becomes part of one")
     if empty := [name for name, names in mapping.items() if not names]:
-        raise ValueError(f"mapping makes {empty[0]!r} of nothing")
+        raise ValueError(f"class_mapping makes {empty[0]!r} of nothing")

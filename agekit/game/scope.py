@@ -32,10 +32,12 @@ def leaves(fields: Mapping[str, DataField], derived: Mapping[str, Expression], d
 def signature(spec: NetworkSpec, scope: Scope) -> Signature:
     """What a network sees and makes. Raises `ValueError` where it names a kind, or classes, that make no sense."""
     sees = tuple(space_of(kind, scope) for kind in spec.sees)
-    if spec.keys.classes is not None:
-        return classifier(spec, spec.keys.classes, sees, scope)
-    if spec.keys.mapping is not None:
-        raise ValueError("has a mapping, and does not say of which classes: classes = [...] lists them in order")
+    if spec.keys.class_names is not None:
+        return classifier(spec, spec.keys.class_names, sees, scope)
+    if spec.keys.class_mapping is not None:
+        raise ValueError(
+            "has a class_mapping, and does not say of which classes: class_names = [...] lists them in order"
+        )
     space = made(spec.makes, scope)
     return Signature(sees, space, space)
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
@@ -13,6 +13,9 @@ from torch.nn.modules.batchnorm import _BatchNorm
 
 from ..data.order import indices
 from ..errors import RunError
+from ..recipe.language import Expression
+from ..recipe.tables import Statistics
+from .bound import BoundStage
 from .check import view_expressions
 from .flow import Flow
 from .game import Game
@@ -29,7 +32,7 @@ COLUMNS = 8
 
 @dataclass(frozen=True)
 class Shown:
-    """What a view shows: `of` [n, …], `beside` [n, …] where it has one, and how many make a row where that is said."""
+    """What a view shows: `of` [n, …], `beside` [n, …] where it has one, and how many make a row, where it says so."""
 
     of: Tensor
     beside: Tensor | None = None
@@ -38,7 +41,10 @@ class Shown:
 
 @dataclass
 class Gallery:
-    """The views of a game. `statistics` holds recalibrated batch-norm statistics by call, such as `g(e(x))`."""
+    """The views of a game, and the batch-norm statistics by which it is shown and judged.
+
+    `statistics` holds recalibrated statistics by call, such as `g(e(x))`.
+    """
 
     game: Game
     statistics: dict[str, Buffers] = field(default_factory=dict)
@@ -46,10 +52,9 @@ class Gallery:
     """The step after which the statistics were taken."""
 
     def recalibrate(self) -> None:
-        """Take new statistics for every call of every view that asks for them, unless the game has not moved since."""
+        """Take new statistics for every call that asks for them, unless the game has not moved since."""
         if self.taken_at != self.game.steps_done:
-            plans = self.game.views.values()
-            self.statistics = calibrate(self.game, [p for p in plans if p.view.statistics == "recalibrated"])
+            self.statistics = calibrate(self.game, _recalibrated(self.game.stage))
             self.taken_at = self.game.steps_done
 
     def show(
@@ -60,17 +65,18 @@ class Gallery:
         Raises `RunError` where the view shows data and there is none.
         """
         plan = self.game.views[name]
-        statistics = self._statistics(plan)
+        statistics = self.buffers(plan.view.statistics)
         count = _count(self.game, plan, count, given or {})
         key = self.game.recipe.run.seed if seed is None else seed
         leaves = {**_fields(self.game, plan, count, key, given or {}), **_draws(self.game, plan, count, key)}
         by_batch = plan.view.statistics == "batch"
-        flow = _evaluate(self.game, plan.nodes, leaves, statistics, ("view", key), by_batch=by_batch)
+        flow = evaluate(self.game, plan.nodes, leaves, statistics, ("view", key), by_batch=by_batch)
         beside = None if plan.beside is None else flow.sample(plan.beside)
         return Shown(flow.sample(plan.of), beside, plan.view.times if plan.view.times > 1 else None)
 
-    def _statistics(self, plan: ViewPlan) -> Mapping[str, Buffers]:
-        if plan.view.statistics != "recalibrated":
+    def buffers(self, statistics: Statistics) -> Mapping[str, Buffers]:
+        """The batch-norm statistics by call, up to date, where they are the recalibrated ones; else none."""
+        if statistics != "recalibrated":
             return {}
         self.recalibrate()
         return self.statistics
@@ -81,7 +87,7 @@ def _count(game: Game, plan: ViewPlan, wanted: int | None, given: Mapping[str, T
     if given:
         return len(next(iter(given.values()))) * plan.view.times
     count = wanted or plan.view.count
-    return min(count, game.data().length * plan.view.times) if _field_names(plan) else count
+    return min(count, game.judged_data().length * plan.view.times) if _field_names(plan) else count
 
 
 def _field_names(plan: ViewPlan) -> list[str]:
@@ -94,7 +100,7 @@ def _fields(game: Game, plan: ViewPlan, count: int, seed: int, given: Mapping[st
     missing = [name for name in _field_names(plan) if name not in given]
     if not missing:
         return repeated
-    data = game.data()
+    data = game.judged_data()
     chosen = indices(data.length, -(-count // times), seed=seed, stream="view", step=0).repeat(times)[:count]
     return {**data.take(chosen, missing), **repeated}
 
@@ -118,15 +124,24 @@ def _moving(game: Game, name: str, count: int, seed: int) -> Tensor:
     return reference.between(a, b, t)[:count]
 
 
-def calibrate(game: Game, plans: Sequence[ViewPlan]) -> dict[str, Buffers]:
-    """Batch-norm statistics of each call: the mean over batches of draws and data passed along the views themselves.
+def _recalibrated(stage: BoundStage) -> Iterator[Expression]:
+    """The expressions of all views and metrics that ask for recalibrated statistics."""
+    for view in stage.views.values():
+        if view.statistics == "recalibrated":
+            yield from view_expressions(view).values()
+    for metric in stage.metrics.values():
+        if metric.keys.statistics == "recalibrated":
+            yield from metric.operands.values()
 
-    A call with the same text sees the same law in every view, so that the views are passed along as one graph.
+
+def calibrate(game: Game, expressions: Iterable[Expression]) -> dict[str, Buffers]:
+    """Batch-norm statistics of each call: the mean over batches of draws and training data passed along expressions.
+
+    A call with the same text sees the same law in every expression, so that all are passed along as one graph.
     """
     graph = Graph(game.scope)
-    for plan in plans:
-        for expression in view_expressions(plan.view).values():
-            graph.add(expression)
+    for expression in expressions:
+        graph.add(expression)
     layers = _layers(game)
     calls = [n for n in graph.nodes if n.op == "network" and n.name in layers]
     taken = {node.text: fresh_buffers(game.networks[node.name]) for node in calls}
@@ -142,7 +157,7 @@ def calibrate(game: Game, plans: Sequence[ViewPlan]) -> dict[str, Buffers]:
                 data = game.data()
                 chosen = indices(data.length, game.stage.batch, seed=seed, stream="calibrate", step=step)
                 leaves |= data.take(chosen, fields)
-            _evaluate(game, graph.nodes, leaves, taken, key, by_batch=True)
+            evaluate(game, graph.nodes, leaves, taken, key, by_batch=True)
     return taken
 
 
@@ -188,7 +203,7 @@ def _judged(game: Game, by_batch: bool) -> Iterator[None]:
             module.training = training
 
 
-def _evaluate(
+def evaluate(
     game: Game,
     nodes: Sequence[Node],
     leaves: Mapping[str, Any],

@@ -94,10 +94,10 @@ class NetworkKeys(Table):
     source: str | None = Field(
         None, alias="from", description="a run's folder or safetensors file to take weights of, or an exported program"
     )
-    classes: tuple[str, ...] | None = Field(
+    class_names: tuple[str, ...] | None = Field(
         None, description="the classes it tells apart, where no field of the data names them or it has others"
     )
-    mapping: dict[str, tuple[str, ...]] | None = Field(
+    class_mapping: dict[str, tuple[str, ...]] | None = Field(
         None, description="what is made of its classes: each new class with those it takes together"
     )
     average_of: str | None = Field(None, description="another network, of which this one is the running average")

@@ -15,12 +15,13 @@ from ..data.prepared import Prepared
 from ..files import sha256_of
 from ..game.game import Game
 from ..plugins import Loaded
+from .data import RunData
 from .sources import programs
 
 PACKAGES = ("torch", "numpy", "pillow", "pluggy", "pydantic", "safetensors", "tensorboard")
 
 
-def provenance(game: Game, data: Prepared, loaded: Loaded) -> dict[str, Any]:
+def provenance(game: Game, data: RunData, loaded: Loaded) -> dict[str, Any]:
     """All that is needed to tell whether two runs ran the same thing."""
     recipe, device = game.recipe, game.device
     return {
@@ -38,13 +39,21 @@ def provenance(game: Game, data: Prepared, loaded: Loaded) -> dict[str, Any]:
         "threads": torch.get_num_threads(),
         "data": {
             "dataset": recipe.dataset_name,
-            "count": len(data),
-            "dropped": len(data.dropped),
-            "fingerprint": data.fingerprint,
+            **_samples(data.training),
             "fields": {
                 name: {"values": f.values, "shape": f.shape, "classes": f.classes, "mirrored": f.mirrored}
-                for name, f in data.fields.items()
+                for name, f in data.training.fields.items()
             },
+            "held_out": {
+                "options": recipe.document.tree["data"]["held_out"],
+                **_samples(data.held_out),
+            }
+            if data.held_out
+            else None,
         },
         "origins": {".".join(map(str, key)): place for key, place in recipe.document.origins.items()},
     }
+
+
+def _samples(data: Prepared) -> dict[str, Any]:
+    return {"count": len(data), "dropped": len(data.dropped), "fingerprint": data.fingerprint}

@@ -3,19 +3,15 @@
 from __future__ import annotations
 
 import itertools
-import signal
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from types import FrameType
 from typing import Any, Protocol
 
 import tomli_w
 
 from ..data.places import cache_home
-from ..data.prepare import prepare
-from ..data.prepared import Prepared
 from ..errors import RunError
 from ..files import write_text
 from ..game.bound import Recipe
@@ -29,8 +25,10 @@ from ..report.board import Board
 from ..report.metrics import MetricsFile, read_metrics
 from . import checkpoint as saved
 from .compute import explained, prepare_compute
+from .data import RunData, check_unchanged, prepare_all
 from .folder import RunFolder, check_name, create, open_run
 from .provenance import provenance
+from .signals import stop_signals
 from .sources import load_programs, load_sources
 from .watch import Watch
 
@@ -38,7 +36,7 @@ from .watch import Watch
 class Listener(Protocol):
     """Whoever wants to hear how a run goes: the console, a test, a notebook."""
 
-    def preparing(self, done: int, total: int) -> None: ...
+    def preparing(self, part: str, done: int, total: int) -> None: ...
 
     def begins(self, run: Run) -> None: ...
 
@@ -55,7 +53,7 @@ class Run:
 
     folder: RunFolder
     recipe: Recipe
-    data: Prepared
+    data: RunData
     game: Game
     watch: Watch
     damaged: tuple[str, ...] = ()
@@ -88,8 +86,8 @@ def start(
     """Begin a new run: prepare the data, build the game, make the folder; `trust` lets exported programs run."""
     check_name(runs, name)
     device = prepare_compute(recipe.compute)
-    data = prepare(recipe.dataset_name, recipe.dataset, cache or cache_home(), progress=listener.preparing)
-    game = Game(recipe, data.arrays, data.fields, device)
+    data = prepare_all(recipe, cache or cache_home(), listener.preparing)
+    game = data.game(recipe, device)
     load_sources(game)
     load_programs(game, trust=trust)
     files = {
@@ -109,14 +107,9 @@ def resume(
     began with, or the run came to its end.
     """
     device = prepare_compute(recipe.compute)
-    data = prepare(recipe.dataset_name, recipe.dataset, cache or cache_home(), progress=listener.preparing)
-    expected = folder.read_mark()["data"]["fingerprint"]
-    if data.fingerprint != expected:
-        raise RunError(
-            f"{folder.path}: the data has changed since the run began: "
-            f"its fingerprint is {data.fingerprint[:12]}, and was {expected[:12]}"
-        )
-    game = Game(recipe, data.arrays, data.fields, device)
+    data = prepare_all(recipe, cache or cache_home(), listener.preparing)
+    check_unchanged(folder, data)
+    game = data.game(recipe, device)
     load_programs(game, trust=trust)
     gallery = Gallery(game)
     state = restore_last(folder, game, gallery)
@@ -159,7 +152,7 @@ def restore_last(folder: RunFolder, game: Game, gallery: Gallery) -> dict[str, A
 
 
 def _opened(
-    folder: RunFolder, recipe: Recipe, data: Prepared, game: Game, state: dict[str, Any], gallery: Gallery | None = None
+    folder: RunFolder, recipe: Recipe, data: RunData, game: Game, state: dict[str, Any], gallery: Gallery | None = None
 ) -> Run:
     with _writing(folder):
         metrics = MetricsFile(folder.metrics, state.get("metrics_bytes", 0))
@@ -260,27 +253,6 @@ def summary(run: Run) -> tuple[dict[str, Any], dict[str, float]]:
     last = list(read_metrics(run.folder.metrics))[-1:]
     terms = {f"last/{p}/{name}": v for line in last for p, t in line["terms"].items() for name, v in t.items()}
     return values, terms
-
-
-@contextmanager
-def stop_signals() -> Iterator[Callable[[], bool]]:
-    """Meanwhile, the first Ctrl-C or SIGTERM asks to stop, and a second Ctrl-C stops at once."""
-    asked: list[int] = []
-
-    def note(number: int, _: FrameType | None) -> None:
-        if asked and number == signal.SIGINT:
-            raise KeyboardInterrupt
-        asked.append(number)
-
-    try:
-        before = {number: signal.signal(number, note) for number in (signal.SIGINT, signal.SIGTERM)}
-    except ValueError:  # not the main thread, as in some notebooks: signals stay as they are
-        before = {}
-    try:
-        yield lambda: bool(asked)
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)
 
 
 __all__ = ["Run", "checkpoint", "open_run", "play", "resume", "start"]

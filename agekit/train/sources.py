@@ -95,7 +95,7 @@ def _own_classes(game: Game, name: str) -> tuple[str, tuple[str, ...]]:
     """The kind of what a network makes, and the classes that it tells apart before they are merged."""
     spec: NetworkSpec = game.recipe.networks[name]
     field = game.scope.fields.get(spec.makes)
-    return spec.makes, spec.keys.classes or (field.classes if field else ())
+    return spec.makes, spec.keys.class_names or (field.classes if field else ())
 
 
 def _tensors(source: Path, name: str, classes: tuple[str, tuple[str, ...]]) -> dict[str, Tensor]:
@@ -125,5 +125,5 @@ def _check_classes(run: RunFolder, name: str, kind: str, classes: tuple[str, ...
         return
     raise RunError(
         f"networks.{name}.from: {run.path} tells apart {', '.join(field.classes)}, and the recipe takes it to tell "
-        f"apart {', '.join(classes)}: classes = [...] lists its own, and mapping says what they become"
+        f"apart {', '.join(classes)}: class_names = [...] lists its own, and class_mapping says what they become"
     )
