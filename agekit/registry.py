@@ -15,7 +15,9 @@ NAME = re.compile(r"[a-z][a-z0-9_]*\Z")
 RESERVED: Mapping[type[Component], frozenset[str]] = {
     Component: frozenset(shelf.key for shelf in SHELVES),
     Dataset: frozenset({"batch", "flip", "fields", "held_out"}),
-    Network: frozenset({"sees", "makes", "from", "average_of", "decay", "class_names", "class_mapping", "statistics", "buffers"}),
+    Network: frozenset(
+        {"sees", "makes", "from", "average_of", "decay", "class_names", "class_mapping", "statistics", "buffers"}
+    ),
     Loss: frozenset({"weight"}),
     Measure: frozenset({"count", "statistics"}),
 }

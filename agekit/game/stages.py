@@ -9,13 +9,16 @@ from ..errors import Problem
 from ..recipe.source import Document, Key, dotted
 from .bound import Recipe
 
+BUILT = {"source", "average_of", "class_names", "class_mapping"}
+"""The keys of a network that say how it is built."""
+
 
 def same_throughout(first: Recipe, later: Recipe, document: Document, position: int) -> list[Problem]:
     """What a stage may not change, since weights, data and codes go on from the stage before."""
 
     def built(recipe: Recipe) -> Mapping[str, Any]:
         return {
-            n: (spec.component, spec.sees, spec.makes, spec.keys.source, spec.keys.average_of)
+            n: (spec.component, spec.sees, spec.makes, *spec.keys.model_dump(include=BUILT).values())
             for n, spec in recipe.networks.items()
         }
 

@@ -120,7 +120,7 @@ def _tensors(source: Path, name: str, classes: tuple[str, tuple[str, ...]]) -> d
 
 def _check_classes(run: RunFolder, name: str, kind: str, classes: tuple[str, ...]) -> None:
     """Refuse a run whose data has other classes of that kind than the recipe takes its network to tell apart."""
-    field = run.fields().get(kind)
+    field = run.marked_data().fields.get(kind)
     if not classes or field is None or not field.classes or field.classes == classes:
         return
     raise RunError(
