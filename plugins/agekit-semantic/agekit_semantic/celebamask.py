@@ -13,9 +13,9 @@ import numpy as np
 from agekit import DataError, DataField, Source, option
 from agekit.contracts import BrokenSample
 from agekit.data import SUFFIXES, Files, Folder, LocalDataset, Zip, centre_square, decode, pixels, resize
-from agekit.errors import nearest as meant
+from agekit.errors import nearest
 
-from .masks import CLASSES, Parts, Whole, nearest
+from .masks import CLASSES, Parts, Whole, resized
 
 MIRRORED = tuple(
     (index, CLASSES.index(name.replace("left", "right"))) for index, name in enumerate(CLASSES) if "left" in name
@@ -83,7 +83,7 @@ class CelebAMask(LocalDataset):
         if not kept:
             there = [split for split in SPLITS if any(face.split == split for face in faces)]
             reason = f"{place} has pictures of {', '.join(there)}" if there else f"{place} has no {MAPPING}"
-            raise DataError(f"{reason}, and none of the split {self.split!r}; data.split = \"all\" fits")
+            raise DataError(f'{reason}, and none of the split {self.split!r}; data.split = "all" fits')
         return Faces(files, kept, self.size)
 
 
@@ -100,8 +100,7 @@ class Faces:
         stamps = self.files.stamps()
         digest = hashlib.sha256(str(self.files.path.resolve()).encode())
         for face in self.faces:
-            masks = [face.mask.name] if isinstance(face.mask, Whole) else [name for _, name in face.mask.names]
-            for name in (face.picture, *masks):
+            for name in (face.picture, *face.mask.files):
                 digest.update(f"\n{name} {stamps.get(name)}".encode())
         return digest.hexdigest()
 
@@ -118,7 +117,7 @@ class Faces:
         mask = face.mask.read(self.files, image.size)
         return {
             "x": pixels(resize(centre_square(image), self.size, self.size)),
-            "mask": nearest(centre_square(mask), self.size),
+            "mask": resized(centre_square(mask), self.size),
         }
 
 
@@ -144,7 +143,7 @@ def _official(files: Files, members: Sequence[PurePosixPath]) -> list[Face]:
         if pictures and ANNOTATIONS in path.parts:
             number, _, part = path.stem.partition("_")
             if part not in PARTS:
-                raise DataError(f"{files.path}: {path} is of an unknown part {part!r}; {meant(part, PARTS)}")
+                raise DataError(f"{files.path}: {path} is of an unknown part {part!r}; {nearest(part, PARTS)}")
             parts.setdefault(_number(files, path, number), {})[PARTS.index(part) + 1] = str(path)
     if bare := [name for number, name in pictures.items() if number not in parts]:
         raise DataError(_bare(files, bare, len(pictures), f"one file a part in {ANNOTATIONS}/"))

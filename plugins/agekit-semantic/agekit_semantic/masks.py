@@ -27,6 +27,11 @@ class Whole:
 
     name: str
 
+    @property
+    def files(self) -> tuple[str, ...]:
+        """The names of its files."""
+        return (self.name,)
+
     def read(self, files: Files, size: Size) -> Image.Image:
         """The map; `size` is that of the picture. Raises `DataError` where it has another, or unknown values."""
         image = opened(files, self.name)
@@ -52,6 +57,11 @@ class Parts:
 
     names: tuple[tuple[int, str], ...]
 
+    @property
+    def files(self) -> tuple[str, ...]:
+        """The names of its files."""
+        return tuple(name for _, name in self.names)
+
     def read(self, files: Files, size: Size) -> Image.Image:
         """The map; `size` is that of the picture, of which the parts may be half as large. Raises `DataError`."""
         parts = [(kind, name, opened(files, name)) for kind, name in self.names]
@@ -75,13 +85,13 @@ def opened(files: Files, name: str) -> Image.Image:
         try:
             image = Image.open(io.BytesIO(files.read(name)))
             image.load()
-        except Exception as error:  # noqa: BLE001 - decoders of broken files raise nearly anything
+        except Exception as error:  # decoders of broken files raise nearly anything
             raise BrokenSample(f"{name}: {error}") from error
         return image
 
 
-def nearest(image: Image.Image, size: int) -> Pixels:
-    """A map, cut to its largest square in the middle, at [size, size]: each pixel is the nearest one's class."""
+def resized(image: Image.Image, size: int) -> Pixels:
+    """A square map at [size, size]: each pixel is of the nearest one's class."""
     return np.asarray(image.resize((size, size), Image.Resampling.NEAREST), np.uint8)
 
 

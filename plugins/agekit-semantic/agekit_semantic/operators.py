@@ -44,9 +44,8 @@ class Overlay(agekit.Operator):
     def space(self, *operands: agekit.Space) -> agekit.Space:
         match operands:
             case agekit.Space(shape=(3, *sides)) as image, parses if (
-                (parses.classes and list(parses.shape) == sides)
-                or (parses.kind == SCORES and list(parses.shape[1:]) == sides)
-            ):
+                parses.classes and list(parses.shape) == sides
+            ) or (parses.kind == SCORES and list(parses.shape[1:]) == sides):
                 return image
         raise ValueError(
             "overlay takes a colour picture and a parse map of its size, as in overlay(x, s(x)) or overlay(x, mask); "
@@ -62,11 +61,7 @@ class Overlay(agekit.Operator):
 
 @cache
 def palette() -> list[tuple[int, int, int]]:
-    """The red, green and blue of classes 0 to 255.
-
-    >>> palette()[1], palette()[2], palette()[12]
-    ((128, 0, 0), (0, 128, 0), (64, 0, 128))
-    """
+    """The red, green and blue of classes 0 to 255."""
 
     def bits(number: int, first: int) -> int:
         return sum((number >> (3 * place + first) & 1) << (7 - place) for place in range(3))
