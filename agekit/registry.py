@@ -97,6 +97,7 @@ class Registries:
     metrics: Registry
     operators: Registry
     schedules: Registry
+    controllers: Registry
     optimizers: Registry
     datasets: Registry
 

@@ -11,6 +11,7 @@ from typing import Any, Literal
 from agekit.contracts import (
     SCORE,
     Adversarial,
+    Controller,
     Critic,
     DataField,
     Dataset,
@@ -264,6 +265,27 @@ class Ramp(Schedule):
         raise NotImplementedError
 
 
+class Follow(Controller):
+    """A controller."""
+
+    terms: tuple[str, ...] = option(help="the terms that are watched", min_length=1)
+    needs: float = option(0.0, help="the least ideal value that will do")
+
+    def watches(self) -> tuple[str, ...]:
+        return self.terms
+
+    def begin(self) -> Mapping[str, float]:
+        raise NotImplementedError
+
+    def __call__(self, state: Any, readings: Any, rate: float) -> Any:
+        raise NotImplementedError
+
+    def check(self, ideals: Mapping[str, float]) -> None:
+        for name, ideal in ideals.items():
+            if ideal < self.needs:
+                raise ValueError(f"the ideal value of {name} is {ideal:g}, where {self.needs:g} or more fits")
+
+
 class Descent(Optimizer):
     """An optimizer."""
 
@@ -299,6 +321,7 @@ def agekit_register(registries: Registries) -> None:
     registries.operators.add("grey", Grey)
     registries.operators.add("chroma", Chroma)
     registries.schedules.add("ramp", Ramp)
+    registries.controllers.add("follow", Follow)
     registries.optimizers.add("adam", Descent)
 
 

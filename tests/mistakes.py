@@ -13,6 +13,7 @@ def term(change: str) -> tuple[str, str]:
 
 NOBODY = "nobody trains it: let a player own it, or say where its weights come from (from, average_of)"
 NETWORKS = "one of generator = …, encoder = …, critic = …, parser = … fits"
+WEIGHT = "a number or a table with schedule = … or a table with controller = …"
 LOSSES = "one of divergence = …, reciprocity = …, adversarial = …, loss = … fits"
 
 MISTAKES = {
@@ -73,11 +74,11 @@ MISTAKES = {
     ),
     "a weight that is text": (
         ("weight = -1", 'weight = "1"'),
-        "game.toml:17: players.encoder.terms.fake.weight: found '1', where a number or a table with schedule = … fits",
+        f"game.toml:17: players.encoder.terms.fake.weight: found '1', where {WEIGHT} fits",
     ),
     "a weight that is an empty table": (
         ("weight = -1", "weight = {}"),
-        "game.toml:17: players.encoder.terms.fake.weight: found {}, where a number or a table with schedule = … fits",
+        f"game.toml:17: players.encoder.terms.fake.weight: found {{}}, where {WEIGHT} fits",
     ),
     "a rate that is a table without a schedule": (
         ('owns = ["e"]', 'owns = ["e"]\noptimizer.lr = { end = 1 }'),
@@ -96,6 +97,38 @@ MISTAKES = {
     "a schedule without its end": (
         ("weight = -1", 'weight = { schedule = "ramp" }'),
         "game.toml:17: players.encoder.terms.fake.weight.end: is missing; a number fits: the value at last",
+    ),
+    "a misspelt controller": (
+        ("weight = -1", 'weight = { controller = "folow", terms = ["real"] }'),
+        "game.toml:17: players.encoder.terms.fake.weight.controller: no controller is called 'folow'; "
+        "did you mean follow?",
+    ),
+    "a controller of a term that is not there": (
+        ("weight = -1", 'weight = { controller = "follow", terms = ["rael", "real"] }'),
+        "game.toml:17: players.encoder.terms.fake.weight: watches 'rael', and no term is called so; did you mean real?",
+    ),
+    "a controller of a player that is not there": (
+        ("weight = -1", 'weight = { controller = "follow", terms = ["generater.recover"] }'),
+        "game.toml:17: players.encoder.terms.fake.weight: watches 'generater.recover', and no term is called so; "
+        "did you mean generator.recover?",
+    ),
+    "a controller of a term that another player has": (
+        ("weight = -1", 'weight = { controller = "follow", terms = ["recover"] }'),
+        "game.toml:17: players.encoder.terms.fake.weight: watches 'recover', and no term is called so; "
+        "did you mean generator.recover?",
+    ),
+    "a controller that cannot work on what it watches": (
+        ("weight = -1", 'weight = { controller = "follow", terms = ["real"], needs = 1 }'),
+        "game.toml:17: players.encoder.terms.fake.weight: the ideal value of real is 0, where 1 or more fits",
+    ),
+    "a controller of a rate": (
+        ('owns = ["e"]', 'owns = ["e"]\noptimizer.lr = { controller = "follow", terms = ["real"] }'),
+        "game.toml:15: players.encoder.optimizer.lr: "
+        "found a table with controller = …, where a number or a table with schedule = … fits",
+    ),
+    "an optimizer for a weight": (
+        ("weight = -1", 'weight = { optimizer = "adam" }'),
+        f"game.toml:17: players.encoder.terms.fake.weight: found a table with optimizer = …, where {WEIGHT} fits",
     ),
     "a misspelt optimizer": (
         ('owns = ["e"]', 'owns = ["e"]\noptimizer = { optimizer = "adm" }'),

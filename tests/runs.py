@@ -12,7 +12,7 @@ from agekit.train.run import play, resume, start
 
 from .tiny import TINY, recipe_of
 
-PARTS = ("weights", "optimizers", "statistics")
+PARTS = ("weights", "optimizers", "statistics", "controllers")
 STAGED = (
     TINY.replace("batch   = 8", "batch   = 8\nflip    = true").replace("steps            = 12", "")
     + """

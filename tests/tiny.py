@@ -106,10 +106,11 @@ def equal(a: Mapping[str, torch.Tensor], b: Mapping[str, torch.Tensor]) -> bool:
     return a.keys() == b.keys() and all(torch.equal(a[name], b[name]) for name in a)
 
 
-def gradients_of(game, player, update=0):
-    """The gradients that an update of a player leaves, by parameter, and its terms."""
+def gradients_of(game, player, update=0, weights=None):
+    """The gradients that an update of a player leaves, by parameter, and its terms; `weights` replaces some of them."""
     seat = next(seat for seat in game.seats if seat.player.name == player)
-    terms = game.gradients(seat, update, {term.name: float(term.weight) for term in seat.player.terms})
+    written = {term.name: float(term.weight) for term in seat.player.terms}
+    terms, _ = game.gradients(seat, update, {**written, **(weights or {})})
     return {
         f"{name}.{inner}": parameter.grad
         for name, network in game.networks.items()

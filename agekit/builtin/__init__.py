@@ -10,12 +10,13 @@ from ..registry import Registries
 def agekit_register(registries: Registries) -> None:
     """Put the built-ins on their shelves."""
     _losses(registries)
+    _rules(registries)
     _networks(registries)
     _datasets(registries)
 
 
 def _losses(registries: Registries) -> None:
-    from . import divergences, losses, operators, optimizers, reciprocities, references, schedules
+    from . import divergences, losses, operators, reciprocities, references
 
     registries.references.add("sphere", references.Sphere)
     registries.references.add("gaussian", references.Gaussian)
@@ -42,10 +43,18 @@ def _losses(registries: Registries) -> None:
     registries.operators.add("stop", operators.Stop)
     registries.operators.add("mix", operators.Mix)
     registries.operators.add("grey", operators.Grey)
+
+
+def _rules(registries: Registries) -> None:
+    from . import controllers, optimizers, schedules
+
     registries.schedules.add("constant", schedules.Constant)
     registries.schedules.add("linear", schedules.Linear)
     registries.schedules.add("cosine", schedules.Cosine)
     registries.schedules.add("steps", schedules.Steps)
+    registries.controllers.add("bang_bang", controllers.BangBang)
+    registries.controllers.add("margin", controllers.Margin)
+    registries.controllers.add("gradient_balance", controllers.GradientBalance)
     registries.optimizers.add("adam", optimizers.Adam)
     registries.optimizers.add("adamw", optimizers.AdamW)
     registries.optimizers.add("sgd", optimizers.SGD)

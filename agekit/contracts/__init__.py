@@ -1,6 +1,7 @@
 """What components promise. Floor 0: nothing here imports torch, or anything else of agekit but its errors."""
 
 from .component import Component, draws, option
+from .controller import Controller, Reading
 from .dataset import BrokenSample, Dataset, Download, Source
 from .loss import Adversarial, Divergence, Loss, Reciprocity
 from .metric import Metric
@@ -18,6 +19,7 @@ __all__ = [
     "Adversarial",
     "BrokenSample",
     "Component",
+    "Controller",
     "Critic",
     "DataField",
     "Dataset",
@@ -34,6 +36,7 @@ __all__ = [
     "Optimizer",
     "Parser",
     "Progress",
+    "Reading",
     "Reciprocity",
     "Reference",
     "Schedule",

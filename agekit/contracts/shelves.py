@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from .component import Component
+from .controller import Controller
 from .dataset import Dataset
 from .loss import Adversarial, Divergence, Loss, Reciprocity
 from .metric import Metric
@@ -35,6 +36,7 @@ SHELVES = (
     Shelf("metrics", "metric", Metric),
     Shelf("operators", "operator", Operator),
     Shelf("schedules", "schedule", Schedule),
+    Shelf("controllers", "controller", Controller),
     Shelf("optimizers", "optimizer", Optimizer),
     Shelf("datasets", "dataset", Dataset),
 )

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from ..contracts import Dataset, Loss, Measure, Network, Operator, Optimizer, Reference, Schedule
+from ..contracts import Controller, Dataset, Loss, Measure, Network, Operator, Optimizer, Reference, Schedule
 from ..recipe.language import Expression
 from ..recipe.source import Document
 from ..recipe.tables import About, Compute, MetricKeys, NetworkKeys, Run, Stage, View
@@ -19,7 +19,7 @@ class Term:
     loss: Loss
     label: str
     operands: Mapping[str, Expression]
-    weight: float | Schedule
+    weight: float | Schedule | Controller
 
 
 @dataclass(frozen=True)

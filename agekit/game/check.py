@@ -22,6 +22,7 @@ from .plan import plan_metrics, plan_player, plan_term, plan_view
 from .program import Program
 from .scope import leaves, signature
 from .stages import carriable, same_throughout
+from .watching import check_controllers
 
 PLAIN = re.compile(r"\w[\w-]*\Z")
 """Names of players, terms, views and metrics become names of curves and of files."""
@@ -111,6 +112,7 @@ def _check(recipe: Recipe, binder: Binder) -> None:
     scope = _checked_scope(recipe, binder)
     for player in stage.players:
         _check_terms(player, scope, binder)
+    check_controllers(recipe, binder)
     for name, view in stage.views.items():
         _check_view(name, view, scope, binder)
     for metric in stage.metrics.values():

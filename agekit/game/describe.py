@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from ..contracts import Schedule
+from ..contracts import Controller, Schedule
 from .bound import BoundStage, Player, Recipe, Term
 from .cost import Cost, update_flops
 from .graph import Scope
@@ -90,17 +90,25 @@ def _player(player: Player, plan: Plan, stage: BoundStage, cost: Cost) -> Iterat
         yield f"    {node.text:<{width}}  {shown:<9}  {size}{watched}".rstrip()
     for planned in plan.terms:
         yield f"    {_term(planned.term)}"
+    for term in player.terms:
+        if isinstance(term.weight, Controller):
+            yield f"    the weight of {term.name} is moved after each step by {_watched(term.weight)}"
     yield f"    one update: {update_flops(plan, cost.calls) * stage.batch / 1e9:.2f} GFLOP"
 
 
 def _term(term: Term) -> str:
     operands = ", ".join(f"{name} = {expression}" for name, expression in term.operands.items())
-    weight = f"+{_number(term.weight)}" if isinstance(term.weight, Schedule) else f"{term.weight:+g}"
+    weight = f"{term.weight:+g}" if isinstance(term.weight, float) else f"+{_number(term.weight)}"
     return f"{weight} × {term.name}: {term.label}({operands})"
 
 
-def _number(value: float | Schedule) -> str:
-    if isinstance(value, Schedule):
+def _watched(controller: Controller) -> str:
+    names = ", ".join(controller.watches())
+    return f"{names}, and the norms of their gradients in the last update" if controller.gradients else names
+
+
+def _number(value: float | Schedule | Controller) -> str:
+    if not isinstance(value, float):
         options = ", ".join(f"{name} {number}" for name, number in value.model_dump().items() if number is not None)
         return f"[{type(value).__name__.lower()}: {options}]"
     return f"{value:g}"

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -17,6 +17,7 @@ from ..recipe.tables import in_steps, weight_at
 from .batches import Batches, Layout
 from .bound import BoundStage, Player, Recipe
 from .check import view_expressions
+from .controllers import Controllers, Values, gradient_norm
 from .flow import Apply, Flow
 from .graph import Node
 from .networks import build, call_with, follow, set_modes
@@ -30,21 +31,29 @@ PRECISIONS = {"fp32": torch.float32, "tf32": torch.float32, "bf16": torch.float3
 
 @dataclass
 class Seat:
-    """A player at the table: its plan, its optimizer, and the parameters it trains."""
+    """A player at the table: its plan, its optimizer, and the parameters it trains.
+
+    `measured` names the terms of whose gradients some controller asks for the norms.
+    """
 
     player: Player
     plan: Plan
     optimizer: torch.optim.Optimizer
     parameters: list[nn.Parameter]
+    measured: frozenset[str]
 
 
 @dataclass
 class Step:
-    """What a step left behind: for each player its terms, unweighted, on the device; the mean over its updates."""
+    """What a step left behind: for each player its terms, unweighted, on the device; the mean over its updates.
+
+    `norms` are those of the terms' gradients, in the last update, as far as controllers ask for them.
+    """
 
     number: int
-    terms: dict[str, dict[str, Tensor]] = field(default_factory=dict)
-    weights: dict[str, dict[str, float]] = field(default_factory=dict)
+    terms: Values = field(default_factory=dict)
+    norms: Values = field(default_factory=dict)
+    weights: dict[str, dict[str, float | Tensor]] = field(default_factory=dict)
     rates: dict[str, float] = field(default_factory=dict)
 
 
@@ -77,6 +86,7 @@ class Game:
         if self.batches is not None:
             _check_batches(recipe, self.batches.length)
         self.seats: list[Seat] = []
+        self.controllers = Controllers((), None, device)
         self.views: dict[str, ViewPlan] = {}
         self.metrics: dict[str, MetricsPlan] = {}
         self.steps_done = 0
@@ -89,6 +99,7 @@ class Game:
         self.stage: BoundStage = self.recipe.stages[position]
         self.stage_step = 0
         set_modes(self.networks, self.stage)
+        self.controllers = Controllers(self.stage.players, self.recipe.reference, self.device, self.controllers)
         try:
             self.seats = [self._seat(player, carried.get(player.name)) for player in self.stage.players]
             self.views = {
@@ -106,7 +117,8 @@ class Game:
             optimizer.load_state_dict(
                 {**before.optimizer.state_dict(), "param_groups": optimizer.state_dict()["param_groups"]}
             )
-        return Seat(player, plan_player(player, self.scope), optimizer, parameters)
+        measured = self.controllers.measured(player.name)
+        return Seat(player, plan_player(player, self.scope), optimizer, parameters, measured)
 
     @property
     def steps_per_epoch(self) -> int:
@@ -151,12 +163,14 @@ class Game:
         for seat in self.seats:
             name = seat.player.name
             report.rates[name] = self._set_rate(seat)
-            report.weights[name] = {t.term.name: weight_at(t.term.weight, self.progress) for t in seat.plan.terms}
+            report.weights[name] = self.controllers.weights(seat.player, self.progress)
             updates = [self.update(seat, update, report.weights[name]) for update in range(seat.player.updates)]
-            report.terms[name] = {term: torch.stack([u[term] for u in updates]).mean() for term in updates[0]}
+            report.terms[name] = {term: torch.stack([u[term] for u, _ in updates]).mean() for term in updates[0][0]}
+            report.norms[name] = updates[-1][1]
         for name, spec in self.stage.networks.items():
             if spec.keys.average_of is not None:
                 follow(self.networks[name], self.networks[spec.keys.average_of], spec.keys.decay)
+        self.controllers.move(report.terms, report.norms, self._shares(report.rates))
         self.steps_done += 1
         self.stage_step += 1
         return report
@@ -167,14 +181,27 @@ class Game:
             group["lr"] = rate
         return rate
 
-    def update(self, seat: Seat, update: int, weights: Mapping[str, float]) -> dict[str, Tensor]:
-        """One update of one player: evaluate its plan, follow the gradient of its weighted terms."""
-        terms = self.gradients(seat, update, weights)
-        seat.optimizer.step()
-        return terms
+    def _shares(self, rates: Mapping[str, float]) -> dict[str, float]:
+        """The learning rates as shares of the first of this stage; 1 where that is 0, as a warm-up may have it."""
+        begin = replace(self.progress, step=0)
+        first = {seat.player.name: weight_at(seat.player.optimizer.lr, begin) for seat in self.seats}
+        return {name: rate / first[name] if first[name] else 1.0 for name, rate in rates.items()}
 
-    def gradients(self, seat: Seat, update: int, weights: Mapping[str, float]) -> dict[str, Tensor]:
-        """Leave the gradients of an update in the owned parameters; the terms, unweighted and detached."""
+    def update(
+        self, seat: Seat, update: int, weights: Mapping[str, float | Tensor]
+    ) -> tuple[dict[str, Tensor], dict[str, Tensor]]:
+        """One update of one player: evaluate its plan, follow the gradient of its weighted terms."""
+        measured = self.gradients(seat, update, weights)
+        seat.optimizer.step()
+        return measured
+
+    def gradients(
+        self, seat: Seat, update: int, weights: Mapping[str, float | Tensor]
+    ) -> tuple[dict[str, Tensor], dict[str, Tensor]]:
+        """Leave the gradients of an update in the owned parameters.
+
+        The result is the terms, unweighted and detached, and, of the last update, the norms that are asked for.
+        """
         for name, network in self.networks.items():
             network.requires_grad_(name in seat.player.owns)
         key: tuple[Part, ...] = (self.recipe.run.seed, self.steps_done, seat.player.name, update)
@@ -184,9 +211,12 @@ class Game:
         flow = Flow(plan.nodes, plan.modes, self.scope, apply, self.device, key, plan.watched).run(leaves)
         terms = {planned.term.name: flow.term(planned, self.recipe.reference) for planned in seat.plan.terms}
         total = torch.stack([weights[name] * value for name, value in terms.items()]).sum()
+        last = update + 1 == seat.player.updates
+        measured = [name for name in terms if name in seat.measured and last]
+        norms = {name: gradient_norm(terms[name], seat.parameters) for name in measured}
         seat.optimizer.zero_grad(set_to_none=True)
         total.backward()  # type: ignore[no-untyped-call]
-        return {name: value.detach() for name, value in terms.items()}
+        return {name: value.detach() for name, value in terms.items()}, norms
 
     def _fields(self, plan: Plan, update: int, key: tuple[Part, ...]) -> dict[str, Tensor]:
         if not plan.fields:

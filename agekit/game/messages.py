@@ -97,5 +97,8 @@ def fits(annotation: Any) -> str:
 
 def shown(value: Any) -> str:
     """A value from a recipe, short."""
+    for shelf in SHELVES:
+        if isinstance(value, shelf.contract):
+            return f"a table with {shelf.key} = …"
     text = str(value).lower() if isinstance(value, bool) else repr(list(value) if isinstance(value, tuple) else value)
     return text if len(text) <= 60 else text[:57] + "…"

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any
 
-from ..contracts import SHELVES, Component, Dataset, Loss, Measure, Network, Optimizer, Reference, Schedule
+from ..contracts import SHELVES, Component, Controller, Dataset, Loss, Measure, Network, Optimizer, Reference, Schedule
 from ..recipe.tables import (
     About,
     Compute,
@@ -32,6 +32,7 @@ def json_schema(registries: Registries) -> Schema:
     maker = _Maker(registries, references)
     defs = {
         "schedule": maker.component_table(Schedule, None),
+        "controller": maker.component_table(Controller, None),
         "optimizer": maker.component_table(Optimizer, None),
         "term": maker.component_table(Loss, TermKeys),
         "metric": maker.component_table(Measure, MetricKeys),
@@ -95,8 +96,11 @@ class _Maker:
         """A table that names a component of one of the shelves of a contract, and then has its options."""
         own = self.plain(keys)["properties"] if keys else {}
         names = {key: {"enum": sorted(self.registries.by_key[key])} for key in keys_of(contract)}
+        others = dict.fromkeys(
+            self.registries.by_key.keys() - names.keys(), False
+        )  # where either of two contracts fits
         cases = [case for key in names for case in self._cases(key, own)]
-        return {"type": "object", "properties": {**names, **own}, "allOf": cases}
+        return {"type": "object", "properties": {**others, **names, **own}, "allOf": cases}
 
     def _cases(self, key: str, own: Schema) -> Iterable[Schema]:
         for name, entry in self.registries.by_key[key].entries.items():

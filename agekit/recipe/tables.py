@@ -7,7 +7,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationInfo, field_validator
 
-from ..contracts import Progress, Schedule
+from ..contracts import Controller, Progress, Schedule
 
 EVERY = re.compile(r"(\d+) (step|epoch)s?\Z")
 
@@ -113,7 +113,7 @@ class NetworkKeys(Table):
 class TermKeys(Table):
     """A term's keys, beside the loss, its options and its operands."""
 
-    weight: float | Schedule = Field(1.0, description="factor of the term: a number or a schedule")
+    weight: float | Schedule | Controller = Field(1.0, description="factor of the term")
 
 
 OPTIMIZER = "adam"

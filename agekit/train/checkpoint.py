@@ -23,7 +23,7 @@ from ..game.views import Gallery
 FORMAT = 1
 STATE = "state.json"
 DIGEST = "sha256_of_this"
-PARTS = ("weights", "optimizers", "statistics")
+PARTS = ("weights", "optimizers", "statistics", "controllers")
 
 
 @dataclass(frozen=True)
@@ -95,7 +95,12 @@ def save(folder: Path, game: Game, gallery: Gallery, extra: dict[str, Any], keep
 def _write(folder: Path, game: Game, gallery: Gallery, extra: dict[str, Any]) -> None:
     """Write the files of a checkpoint: the tensors, and the state with their hashes."""
     tensors, plain = _optimizer_tensors(game)
-    parts = {"weights": dict(game.named_tensors()), "optimizers": tensors, "statistics": _statistic_tensors(gallery)}
+    parts = {
+        "weights": dict(game.named_tensors()),
+        "optimizers": tensors,
+        "statistics": _statistic_tensors(gallery),
+        "controllers": dict(game.controllers.named_tensors()),
+    }
     hashes = {}
     for name, part in parts.items():
         file = folder / f"{name}.safetensors"
@@ -113,9 +118,12 @@ def restore(checkpoint: Checkpoint, game: Game, gallery: Gallery) -> dict[str, A
     Raises `RunError` where anything in it is missing, damaged, or of another game.
     """
     state = checkpoint.state()
-    weights, optimizers, statistics = (checkpoint.part(name, state["sha256"]) for name in PARTS)
+    weights, optimizers, statistics, controllers = (checkpoint.part(name, state["sha256"]) for name in PARTS)
     game.enter(state["stage"])
     load_weights(game, weights, str(checkpoint.path))
+    if problem := mismatch(dict(game.controllers.named_tensors()), controllers):
+        raise RunError(f"{checkpoint.path} is of a game with other controllers: {problem}")
+    game.controllers.load(controllers)
     for seat in game.seats:
         _load_optimizer(seat, optimizers, state["optimizers"])
     game.steps_done, game.stage_step = state["step"], state["stage_step"]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -53,8 +54,8 @@ class Watch:
             "step": self.game.steps_done,
             "stage": self.game.stage.keys.name,
             "epoch": self.game.stage_step // self.game.steps_per_epoch,
-            "terms": {player: {name: float(v) for name, v in terms.items()} for player, terms in step.terms.items()},
-            "weights": step.weights,
+            "terms": _numbers(step.terms),
+            "weights": _numbers(step.weights),
             "learning_rates": step.rates,
         }
         line["clock"] = {"elapsed_seconds": round(self.elapsed_seconds, 3), "images_per_second": self._rate()}
@@ -81,6 +82,8 @@ class Watch:
         ]
         self._recent.clear()
         tensors = [(self.game.steps_done, f"the tensor {name}", tensor) for name, tensor in self.game.named_tensors()]
+        states = self.game.controllers.named_tensors()
+        tensors += [(self.game.steps_done, f"the controller's {name}", tensor) for name, tensor in states]
         sums = [value.detach().sum().double() for _, _, value in (*terms, *tensors)]
         fine = torch.stack([value.to(self.game.device) for value in sums]).isfinite().tolist()
         for (number, name, value), is_fine in zip((*terms, *tensors), fine, strict=True):
@@ -112,6 +115,11 @@ class Watch:
                 tag = f"{name} ({plan.view.statistics} statistics)"
                 self.board.histogram(tag, shown.of.float().cpu().numpy(), step)
                 self.board.scalars({f"{tag}/{key}": value for key, value in code_statistics(shown.of).items()}, step)
+
+
+def _numbers(values: Mapping[str, Mapping[str, float | Tensor]]) -> dict[str, dict[str, float]]:
+    """Numbers by player and term, fetched from the device."""
+    return {player: {term: float(value) for term, value in inner.items()} for player, inner in values.items()}
 
 
 def picture_of(shown: Shown) -> np.ndarray | None:
