@@ -23,6 +23,7 @@ NAMED = {
     "age_fashion_mnist",
     "age_folder",
     "age_toyfaces",
+    "factor_probe",
 }
 
 

@@ -70,7 +70,7 @@ def _networks(registries: Registries) -> None:
 
 
 def _datasets(registries: Registries) -> None:
-    from . import celeba, cifar, folder, mnist, svhn, tiny_imagenet, toyfaces
+    from . import celeba, cifar, face_probe, folder, mnist, svhn, tiny_imagenet, toyfaces
 
     registries.datasets.add("toyfaces", toyfaces.ToyFaces)
     registries.datasets.add("image_folder", folder.ImageFolder)
@@ -80,3 +80,4 @@ def _datasets(registries: Registries) -> None:
     registries.datasets.add("tiny_imagenet", tiny_imagenet.TinyImageNet)
     registries.datasets.add("mnist", mnist.Mnist)
     registries.datasets.add("fashion_mnist", mnist.FashionMnist)
+    registries.metrics.add("face_probe", face_probe.FaceProbe)
