@@ -61,7 +61,7 @@ class FaceProbe(Metric):
         valid = distance <= self.threshold
         return {
             "valid": valid.double().mean().item(),
-            "coverage": len(kinds[valid].unique()) / expected_kinds(len(rows)),
+            "coverage": len(set(kinds[valid].tolist())) / expected_kinds(len(rows)),
             "distance": distance.mean().item(),
             "distance_p99": distance.quantile(0.99).item(),
         }
