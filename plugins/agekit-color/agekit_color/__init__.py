@@ -11,12 +11,14 @@ import agekit
 @agekit.hookimpl
 def agekit_register(registries: Any) -> None:
     """Put the components on their shelves."""
-    from . import cars, operators, residual
+    from . import cars, metrics, operators, residual
 
     registries.generators.add("color_residual", residual.ColorResidual)
     registries.operators.add("luminance", operators.Luminance)
     registries.operators.add("chroma", operators.Chroma)
     registries.operators.add("rgb", operators.RGB)
+    registries.metrics.add("luminance_error", metrics.LuminanceError)
+    registries.metrics.add("color_diversity", metrics.ColorDiversity)
     registries.datasets.add("cars", cars.Cars)
 
 

@@ -6,7 +6,7 @@ import torch
 
 from agekit_color.lab import lightness, opponents, to_srgb
 
-# L, a, b of the corners of sRGB under D65, as tables of colour software have them; the last digit depends on that of the matrix.
+# L, a, b of the corners of sRGB under D65, as tables of colour software have them; their last digits vary.
 PUBLISHED = {
     (0, 0, 0): (0, 0, 0),
     (1, 1, 1): (100, 0, 0),

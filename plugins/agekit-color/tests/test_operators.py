@@ -37,9 +37,9 @@ def test_spaces():
 
 def test_ranges_are_those_of_images():
     colours = every_face()
-    l, ab = Luminance()(colours), Chroma()(colours)
-    assert (l.shape, ab.shape) == ((6, 1, 256, 256), (6, 2, 256, 256))
-    assert (l.min().item(), l.max().item()) == pytest.approx((-1, 1), abs=1e-5)
+    light, ab = Luminance()(colours), Chroma()(colours)
+    assert (light.shape, ab.shape) == ((6, 1, 256, 256), (6, 2, 256, 256))
+    assert (light.min().item(), light.max().item()) == pytest.approx((-1, 1), abs=1e-5)
     assert (ab.min().item(), ab.max().item()) == pytest.approx((-107.86 / 110, 98.25 / 110), abs=1e-4)
 
 
@@ -64,8 +64,7 @@ def test_luminance_outlives_a_saved_picture_of_any_colour():
 
 def test_the_gamut_is_clipped_to_and_carries_no_gradient_beyond():
     ab = torch.tensor([[0.0, 0.0], [0.9, 0.9]]).reshape(2, 2, 1, 1).requires_grad_()
-    l = torch.zeros(2, 1, 1, 1)
-    picture = RGB()(ab, l)
+    picture = RGB()(ab, torch.zeros(2, 1, 1, 1))
     assert picture[0].flatten().tolist() == pytest.approx([picture[0, 0].item()] * 3, abs=1e-5)
     assert picture[1].flatten().tolist() == [1, -1, -1]
     (slope,) = torch.autograd.grad(picture.sum(), ab)
