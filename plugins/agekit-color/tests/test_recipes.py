@@ -1,5 +1,6 @@
 """Every recipe of the package: it validates, keeps to the published numbers, and two steps of it are finite."""
 
+import math
 import re
 from pathlib import Path
 
@@ -72,6 +73,16 @@ def test_numbers_are_the_published_ones():
         rates = [player.optimizer.lr(agekit.Progress(100 * epoch, 20000, 100)) for epoch in (0, 1, 2, 3, 4)]
         assert rates == pytest.approx([6e-4, 6e-4 * 0.96, 6e-4 * 0.96, 6e-4 * 0.96**2, 6e-4 * 0.96**2])
         assert player.optimizer.betas == (0.5, 0.999)
+
+
+def test_the_adaptive_weight_is_the_released_one():
+    """Its limit, 1.05 of the released formula's ideal, is half as far above the ideal for the exact formula."""
+    weight = terms_of(agekit.load(f"{BASE}_adaptive"))["encoder", "fake"]
+    assert (weight.start, weight.drift, weight.correction, weight.most) == (-0.5, -0.001, 0.02, 0)
+    assert weight.terms == ("real", "fake")
+    ideal = math.log(16) - 0.5 + (1 / 16) ** 2 / 2
+    assert weight.ratio == 1
+    assert weight.excess == pytest.approx(0.05 * ideal / 2, abs=5e-4)
 
 
 RELEASED = [
