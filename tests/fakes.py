@@ -19,6 +19,7 @@ from agekit.contracts import (
     Encoder,
     Generator,
     Loss,
+    Metric,
     Operand,
     Operator,
     Optimizer,
@@ -47,6 +48,7 @@ class Shapes(Dataset):
     homepage = ""
 
     size: int | None = option(8, help="side of the pictures", unit="pixels", ge=4)
+    split: Literal["train", "test"] = option("train", help="which of them")
 
     def fields(self) -> Mapping[str, DataField]:
         return {
@@ -207,6 +209,19 @@ class CrossEntropy(Loss):
         raise NotImplementedError
 
 
+class Agreement(Metric):
+    """Agreement of class scores with classes."""
+
+    operands = {"of": Operand(scores="to"), "to": Operand()}
+    strict: bool = option(False, help="all or nothing")
+
+    def rows(self, scores: Any, classes: Any) -> Any:
+        raise NotImplementedError
+
+    def values(self, rows: Any, spaces: Mapping[str, Space]) -> Mapping[str, float]:
+        raise NotImplementedError
+
+
 class Stop(Operator):
     """Cuts the gradient."""
 
@@ -316,6 +331,7 @@ def agekit_register(registries: Registries) -> None:
     registries.losses.add("kl", SampleKL)
     registries.losses.add("exp_elbo", ExpELBO)
     registries.losses.add("cross_entropy", CrossEntropy)
+    registries.metrics.add("agreement", Agreement)
     registries.operators.add("stop", Stop)
     registries.operators.add("mix", Mix)
     registries.operators.add("grey", Grey)

@@ -14,8 +14,16 @@ from .tiny import TINY, recipe_of
 
 PARTS = ("weights", "optimizers", "statistics", "controllers")
 STAGED = (
-    TINY.replace("batch   = 8", "batch   = 8\nflip    = true").replace("steps            = 12", "")
+    TINY.replace("batch   = 8", "batch   = 8\nflip    = true").replace("steps            = 12", "metrics_every = 5")
     + """
+[data.held_out]
+split = "test"
+count = 30
+
+[metrics]
+far   = { reciprocity = "l1", of = "g(e(x))", to = "x" }
+codes = { divergence = "kl_gaussian", of = "e(g(z))", count = 20 }
+
 [networks.t]
 average_of = "g"
 decay      = 0.9
@@ -29,6 +37,8 @@ name       = "second"
 steps      = 7
 data.batch = 20
 players.encoder.terms.reconstruct.weight = 7.5
+metrics.codes = false
+metrics.spread = { metric = "spread", of = "e(x)", statistics = "running" }
 """
 )
 
@@ -40,6 +50,8 @@ class Quiet:
         self.after, self.action = after, action
 
     def preparing(self, part, done, total): ...
+
+    def judging(self, done, total): ...
 
     def begins(self, run): ...
 

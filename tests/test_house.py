@@ -18,14 +18,14 @@ FILES = sorted(ROOT.rglob("*.py"))
 PLUGINS = sorted(path for path in (HOUSE / "plugins").rglob("*.py") if "tests" not in path.parts)
 
 FLOORS = {
-    **dict.fromkeys(["errors", "contracts", "files"], 0),
+    **dict.fromkeys(["errors", "contracts", "files", "statistics"], 0),
     **dict.fromkeys(["recipe", "registry", "hooks", "data", "report"], 1),
     **dict.fromkeys(["game", "plugins"], 2),
     **dict.fromkeys(["train", "evaluate", "lab", "testing"], 3),
     **dict.fromkeys(["cli", "api"], 4),
     "__main__": 5,
 }
-PUBLIC = {"", "contracts", "errors", "files", "hooks", "registry", "data", "builtin"}
+PUBLIC = {"", "contracts", "errors", "files", "hooks", "registry", "data", "statistics", "builtin"}
 """What built-ins and plugins may see: the package's own names, and the rooms that make components."""
 
 WITHOUT_TORCH = ["contracts", "errors", "files", "hooks", "recipe", "registry.py", "plugins.py", "cli/__init__.py"]

@@ -1,5 +1,9 @@
 """Judging: on which samples, in which batches, with which statistics; and that it moves nothing."""
 
+import importlib.util
+import re
+from pathlib import Path
+
 import numpy as np
 import pytest
 import torch
@@ -277,3 +281,19 @@ def test_spaces_name_the_operands_and_their_classes():
     (spaces,) = seen
     assert spaces["of"].classes == game.fields["mask"].classes != ()
     assert spaces["to"] == Space("z", (6,))
+
+
+def test_the_metric_that_is_shown_to_plugins_is_taken(tmp_path):
+    page = (Path(__file__).parent.parent / "docs" / "plugins.md").read_text(encoding="utf-8")
+    (shown,) = re.findall(r"```python\n(class Range.*?)```", page, re.DOTALL)
+    (tmp_path / "shown.py").write_text(f"import agekit\nimport torch\n\n{shown}", encoding="utf-8")
+    found = importlib.util.spec_from_file_location("shown", tmp_path / "shown.py")
+    assert found is not None
+    assert found.loader is not None
+    module = importlib.util.module_from_spec(found)
+    found.loader.exec_module(module)
+    game = game_of(
+        HELD_OUT, 'metrics.all={ metric = "range", of = "x" }', components={"range": ("metrics", module.Range)}
+    )
+    x = held_out(game)
+    assert agekit.judge(game) == {"all": {"least": x.min().item(), "most": x.max().item()}}

@@ -36,8 +36,11 @@ def test_an_uninterrupted_run_has_what_was_asked_for(uninterrupted):
     name, tensors, _, stage_step, lines = uninterrupted
     assert (name, stage_step) == ("step-000000012", 7)
     steps = [json.loads(line)["step"] for line in lines]
-    assert steps == [3, 4, 6, 8, 9, 12]  # every third, and with every checkpoint
-    assert [json.loads(line)["stage"] for line in lines] == ["first"] * 2 + ["second"] * 4
+    assert steps == [3, 4, 5, 6, 8, 9, 10, 12]  # every third, with every checkpoint, and where metrics are taken
+    assert [json.loads(line)["stage"] for line in lines] == ["first"] * 3 + ["second"] * 5
+    judged = {json.loads(line)["step"]: json.loads(line).get("metrics", {}).keys() for line in lines}
+    second = {"far", "spread"}
+    assert {step: names for step, names in judged.items() if names} == {5: {"far", "codes"}, 10: second, 12: second}
     assert all(tensors.values())
 
 

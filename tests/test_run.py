@@ -97,13 +97,15 @@ def test_tensorboard_reads_every_curve_picture_and_text_and_no_step_twice():
         assert [event.step for event in events.Scalars(tag)] == [line["step"] for line in lines]
     recorded = [event.value for event in events.Scalars("encoder/real")]
     assert recorded == pytest.approx([line["terms"]["encoder"]["real"] for line in lines], rel=1e-6)
-    assert [event.step for event in events.Scalars("codes (recalibrated statistics)/effective_rank")] == [6, 12]
-    assert 1 < events.Scalars("codes (recalibrated statistics)/effective_rank")[0].value < 6
+    codes = "codes (recalibrated statistics, held-out data)"
+    assert [event.step for event in events.Scalars(f"{codes}/effective_rank")] == [6, 12]
+    assert 1 < events.Scalars(f"{codes}/effective_rank")[0].value < 6
     tags = events.Tags()
-    assert set(tags["images"]) == {f"{name} (recalibrated statistics)" for name in ("samples", "reconstructions")}
+    reconstructions = "reconstructions (recalibrated statistics, held-out data)"
+    assert set(tags["images"]) == {"samples (recalibrated statistics)", reconstructions}
     image = events.Images("samples (recalibrated statistics)")[-1]
     assert (image.step, image.width) == (12, 4 * (8 * 18 + 2))
-    assert tags["distributions"] == ["codes (recalibrated statistics)"]
+    assert tags["distributions"] == [codes]
     for name in ("recipe", "plan"):
         text = events.Tensors(f"{name}/text_summary")[0].tensor_proto.string_val[0].decode()
         first = next(Path("runs/seen").glob(f"{name}.*")).read_text().splitlines()[0]

@@ -16,7 +16,7 @@ def agekit_register(registries: Registries) -> None:
 
 
 def _losses(registries: Registries) -> None:
-    from . import divergences, losses, operators, reciprocities, references
+    from . import divergences, losses, metrics, operators, reciprocities, references
 
     registries.references.add("sphere", references.Sphere)
     registries.references.add("gaussian", references.Gaussian)
@@ -40,6 +40,10 @@ def _losses(registries: Registries) -> None:
     registries.reciprocities.add("l2", reciprocities.L2)
     registries.reciprocities.add("cosine", reciprocities.Cosine)
     registries.losses.add("cross_entropy", losses.CrossEntropy)
+    registries.metrics.add("iou", metrics.IoU)
+    registries.metrics.add("psnr", metrics.PSNR)
+    registries.metrics.add("sharpness", metrics.Sharpness)
+    registries.metrics.add("spread", metrics.Spread)
     registries.operators.add("stop", operators.Stop)
     registries.operators.add("mix", operators.Mix)
     registries.operators.add("grey", operators.Grey)

@@ -72,6 +72,9 @@ class Listener:
     def preparing(self, part: str, done: int, total: int) -> None:
         self.console.preparing(part, done, total)
 
+    def judging(self, done: int, total: int) -> None:
+        self.console.judging(done, total)
+
     def begins(self, run: Run) -> None:
         game = run.game
         sizes = ", ".join(f"{n} {sum(p.numel() for p in net.parameters()):,}" for n, net in game.networks.items())
@@ -103,6 +106,9 @@ class Listener:
 
     def ends(self, run: Run, interrupted: bool) -> None:
         self.console.stop()
+        if run.finished and (judged := run.watch.judged):
+            taken = {name: one.protocol.said for name, one in judged.items()}
+            self.console.judged({name: one.values for name, one in judged.items()}, taken)
         folder = shorten(run.folder.path)
         elapsed = clock(run.watch.elapsed_seconds)
         facts = [

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 
 from ..contracts import Controller, Schedule
+from ..recipe.language import Expression
 from .bound import BoundStage, Player, Recipe, Term
 from .cost import Cost, update_flops
 from .graph import Scope
@@ -19,6 +20,9 @@ def describe_plan(recipe: Recipe, scope: Scope, cost: Cost) -> str:
 def _lines(recipe: Recipe, scope: Scope, cost: Cost) -> Iterator[str]:
     yield f"recipe    {recipe.name}"
     yield f"data      {recipe.dataset_name}: " + ", ".join(str(space) for space in scope.fields.values())
+    if recipe.held_out:
+        said = recipe.document.tree["data"]["held_out"]
+        yield f"held out  {', '.join(f'{name} = {value}' for name, value in said.items())}"
     if recipe.reference and scope.code:
         yield f"latent    {recipe.document.tree['latent']['reference']}: {scope.code}"
     yield ""
@@ -30,6 +34,7 @@ def _lines(recipe: Recipe, scope: Scope, cost: Cost) -> Iterator[str]:
         for player in stage.players:
             yield ""
             yield from _player(player, plan_player(player, scope), stage, cost)
+        yield from _metrics(stage)
     if recipe.run.stop_after:
         yield ""
         yield f"the whole run ends after step {recipe.run.stop_after}"
@@ -96,10 +101,23 @@ def _player(player: Player, plan: Plan, stage: BoundStage, cost: Cost) -> Iterat
     yield f"    one update: {update_flops(plan, cost.calls) * stage.batch / 1e9:.2f} GFLOP"
 
 
+def _metrics(stage: BoundStage) -> Iterator[str]:
+    if stage.metrics:
+        every = stage.run.metrics_every
+        yield ""
+        yield f"  metrics, every {every if isinstance(every, str) else f'{every} steps'} and at the end:"
+    for name, spec in stage.metrics.items():
+        count = f", {spec.keys.count} samples" if spec.keys.count else ""
+        yield f"    {name}: {spec.label}({_operands(spec.operands)}){count}, {spec.keys.statistics} statistics"
+
+
+def _operands(operands: Mapping[str, Expression]) -> str:
+    return ", ".join(f"{name} = {expression}" for name, expression in operands.items())
+
+
 def _term(term: Term) -> str:
-    operands = ", ".join(f"{name} = {expression}" for name, expression in term.operands.items())
     weight = f"{term.weight:+g}" if isinstance(term.weight, float) else f"+{_number(term.weight)}"
-    return f"{weight} × {term.name}: {term.label}({operands})"
+    return f"{weight} × {term.name}: {term.label}({_operands(term.operands)})"
 
 
 def _watched(controller: Controller) -> str:

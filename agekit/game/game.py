@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import torch
@@ -27,6 +27,9 @@ from .scope import scope_of
 
 PRECISIONS = {"fp32": torch.float32, "tf32": torch.float32, "bf16": torch.float32, "fp64": torch.float64}
 """The type of weights and data; bf16 is entered inside the networks, by autocast."""
+
+Samples = Literal["held out", "training", "draws"]
+"""What something is shown or judged on: data that is held out, data of training, or no data at all."""
 
 
 @dataclass
@@ -149,6 +152,12 @@ class Game:
     def judged_data(self) -> Batches:
         """The data that is shown and judged: the held-out samples where there are some, or else those of training."""
         return self.held_out or self.data()
+
+    def samples_of(self, nodes: Iterable[Node]) -> Samples:
+        """Which samples what is shown or judged is made of."""
+        if all(node.op != "field" for node in nodes):
+            return "draws"
+        return "training" if self.held_out is None else "held out"
 
     def step(self) -> Step:
         """Play one step: each player acts, in written order, as often as its recipe says.

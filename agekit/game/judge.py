@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
-from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,7 +11,7 @@ from numpy.typing import NDArray
 from ..data.order import indices
 from ..recipe.tables import Statistics
 from .flow import Flow
-from .game import Game
+from .game import Game, Samples
 from .plan import MetricsPlan, plan_metrics
 from .taking import taking_of
 from .views import Gallery, evaluate
@@ -30,9 +29,15 @@ Report = Callable[[int, int], None]
 class Protocol:
     """How a metric was taken: on which samples, on how many, and with which batch-norm statistics."""
 
-    data: Literal["held out", "training", "draws"]
+    data: Samples
     count: int
     statistics: Statistics
+
+    @property
+    def said(self) -> str:
+        """In words: `on 1,024 held-out samples, recalibrated statistics`."""
+        samples = {"held out": "held-out samples", "training": "samples of training", "draws": "draws"}[self.data]
+        return f"on {self.count:,} {samples}, {self.statistics} statistics"
 
 
 @dataclass(frozen=True)
@@ -80,12 +85,13 @@ class Judge:
         return {name: Judgement(values[name], protocol) for name, protocol in protocols.items()}
 
     def rehearse(self) -> None:
-        """Take the rows of every metric on two samples, so that one which cannot be taken is known before training.
+        """Look at two samples for every metric of every stage: what cannot be taken is to be known before training.
 
         Raises `RecipeError` where a metric refuses what it is given.
         """
         game = self.gallery.game
-        for plan in game.metrics.values():
+        for spec in (spec for stage in game.recipe.stages for spec in stage.metrics.values()):
+            plan = plan_metrics([spec], game.scope)
             for flow, size in self._flows(plan, min(2, protocol_of(game, plan).count), "running"):
                 taking_of(game, plan.metrics[0]).add(flow, size)
 
@@ -107,13 +113,11 @@ class Judge:
 
 def protocol_of(game: Game, plan: MetricsPlan) -> Protocol:
     """How a metric is taken in a game."""
-    keys = plan.metrics[0].spec.keys
-    if not _fields(plan):
-        return Protocol("draws", keys.count or COUNT, keys.statistics)
+    keys, samples = plan.metrics[0].spec.keys, game.samples_of(plan.nodes)
+    if samples == "draws":
+        return Protocol(samples, keys.count or COUNT, keys.statistics)
     there = game.judged_data().length
-    if game.held_out is not None:
-        return Protocol("held out", min(keys.count or there, there), keys.statistics)
-    return Protocol("training", min(keys.count or COUNT, there), keys.statistics)
+    return Protocol(samples, min(keys.count or (COUNT if samples == "training" else there), there), keys.statistics)
 
 
 def _fields(plan: MetricsPlan) -> list[str]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import shutil
 import sys
 import time
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +16,9 @@ from rich.table import Table
 from rich.text import Text
 
 WIDTH = 11
+
+BRIEF = 4
+"""So many of a metric's numbers are shown while training goes on."""
 
 
 class PlainConsole(Console):
@@ -39,6 +43,8 @@ class RunConsole:
         self._bar = Progress()
         self._task = TaskID(0)
         self._header: list[str] = []
+        self._judging_since: float | None = None
+        self._judged: list[str] = []
         self._began = time.monotonic()
         self._first = 0
 
@@ -72,9 +78,12 @@ class RunConsole:
         """Show the terms: under the bar on a terminal, as a row elsewhere."""
         terms = {f"{player}.{name}": v for player, values in line["terms"].items() for name, v in values.items()}
         rate = line["clock"]["images_per_second"]
+        judged = brief(line.get("metrics", {})) if line["step"] < total else []
+        self._judged = judged or self._judged
         if self._live:
             self._bar.update(self._task, rate=f"{rate:,.0f} images/s")
-            self._live.update(Group(self._bar, by_player(line["terms"])))
+            texts = (Text(text, "dim", no_wrap=True, overflow="ellipsis") for text in self._judged)
+            self._live.update(Group(self._bar, by_player(line["terms"]), *texts))
             return
         if list(terms) != self._header:
             self._header = list(terms)
@@ -84,6 +93,28 @@ class RunConsole:
         step = f"{line['step']}/{total}"
         left = self._left(line["step"], total)
         self.console.print("  ".join([f"{step:>{len(str(total)) * 2 + 1}}", *cells, f"{rate:>9,.0f}", f"{left:>8}"]))
+        for text in judged:
+            self.console.print(f"  {text}", style="dim")
+
+    def judging(self, done: int, total: int) -> None:
+        """Show how far the metrics are, where they take over a second."""
+        now = time.monotonic()
+        since = now if self._judging_since is None else self._judging_since
+        if self.live and now - since > 1:
+            self._show("judging", done, total)
+        self._judging_since = since if done < total else None
+
+    def judged(self, metrics: Mapping[str, Mapping[str, float]], taken: Mapping[str, str]) -> None:
+        """Show all numbers, aligned, and how each metric was taken."""
+        rows = [
+            (name if not index else "", key, f"{value:.4g}", taken[name] if not index else "")
+            for name, values in metrics.items()
+            for index, (key, value) in enumerate(values.items())
+        ]
+        widths = [max(len(cell) for cell in column) for column in zip(*rows, strict=True)]
+        for name, key, value, how in rows:
+            cells = f"{name:<{widths[0]}}", f"{key:<{widths[1]}}", f"{value:>{widths[2]}}", how
+            self.console.print("  ".join(cells).rstrip())
 
     def _left(self, step: int, total: int) -> str:
         done = step - self._first
@@ -97,7 +128,7 @@ class RunConsole:
             self._live = Live(self._bar, console=self.console, refresh_per_second=4)
             self._live.start()
         left = f"{self._left(done, total)} left" if what == "training" and done < total else ""
-        self._bar.update(self._task, completed=done, total=total, left=left)
+        self._bar.update(self._task, description=what, completed=done, total=total, left=left)
 
     def stop(self, *, keep: bool = True) -> None:
         """Leave the live lines as they stand, or take them away."""
@@ -105,6 +136,15 @@ class RunConsole:
             self._live.transient = not keep
             self._live.stop()
             self._live = None
+
+
+def brief(metrics: Mapping[str, Mapping[str, float | str]]) -> list[str]:
+    """The first numbers of each metric, as lines."""
+    width = max(map(len, metrics), default=0)
+    return [
+        f"{name:<{width}}  " + "  ".join(f"{key} {float(value):.4g}" for key, value in list(values.items())[:BRIEF])
+        for name, values in metrics.items()
+    ]
 
 
 def by_player(terms: dict[str, dict[str, float]]) -> Table:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import os
 from collections.abc import Iterator
 from pathlib import Path
@@ -28,6 +29,15 @@ class MetricsFile:
     def close(self) -> None:
         """Let go of the file."""
         self._stream.close()
+
+
+def plain(value: float) -> float | str:
+    """A number as JSON can hold it: one that is not finite becomes a text, of which `float` makes it again.
+
+    >>> plain(0.5), plain(float("nan")), plain(-float("inf"))
+    (0.5, 'nan', '-inf')
+    """
+    return value if math.isfinite(value) else str(value)
 
 
 def read_metrics(path: Path) -> Iterator[dict[str, Any]]:

@@ -18,6 +18,7 @@ from ..game.bound import Recipe
 from ..game.cost import cost
 from ..game.describe import describe_plan
 from ..game.game import Game
+from ..game.judge import Judge
 from ..game.views import Gallery
 from ..plugins import Loaded
 from ..recipe.tables import in_steps
@@ -37,6 +38,8 @@ class Listener(Protocol):
     """Whoever wants to hear how a run goes: the console, a test, a notebook."""
 
     def preparing(self, part: str, done: int, total: int) -> None: ...
+
+    def judging(self, done: int, total: int) -> None: ...
 
     def begins(self, run: Run) -> None: ...
 
@@ -90,6 +93,7 @@ def start(
     game = data.game(recipe, device)
     load_sources(game)
     load_programs(game, trust=trust)
+    Judge(Gallery(game)).rehearse()
     files = {
         "recipe.toml": tomli_w.dumps(recipe.document.tree),
         "plan.txt": describe_plan(recipe, game.scope, cost(recipe, game.scope)),
@@ -182,10 +186,11 @@ def play(run: Run, listener: Listener) -> bool:
                 listener.stepped(run)
                 # ---- what is due; a checkpoint also when asked to stop, so that nothing is lost
                 due, stopping = _due(run), stopped()
-                if stopping or due.log or due.pictures or due.checkpoint:
+                if stopping or due.line or due.pictures:
                     watch.check()
-                if due.log or due.checkpoint:
-                    listener.logged(run, watch.log(report))
+                judged = watch.judge(listener.judging) if due.metrics else {}
+                if due.line:
+                    listener.logged(run, watch.log(report, judged))
                 if due.pictures:
                     watch.look()
                 if stopping or due.checkpoint:
@@ -216,12 +221,26 @@ class Due:
     log: bool
     pictures: bool
     checkpoint: bool
+    metrics: bool
+
+    @property
+    def line(self) -> bool:
+        """Whether a line of metrics.jsonl is."""
+        return self.log or self.checkpoint or self.metrics
 
 
 def _due(run: Run) -> Due:
     settings = run.game.stage.run
-    intervals = settings.log_every, settings.pictures_every, settings.checkpoint_every
-    return Due(*(run.finished or _falls(run.game, interval) for interval in intervals))
+
+    def falls(interval: int | str) -> bool:
+        return run.finished or _falls(run.game, interval)
+
+    return Due(
+        log=falls(settings.log_every),
+        pictures=falls(settings.pictures_every),
+        checkpoint=falls(settings.checkpoint_every),
+        metrics=bool(run.game.metrics) and falls(settings.metrics_every),
+    )
 
 
 def _falls(game: Game, interval: int | str) -> bool:
@@ -238,7 +257,7 @@ def checkpoint(run: Run) -> saved.Checkpoint:
 
 
 def summary(run: Run) -> tuple[dict[str, Any], dict[str, float]]:
-    """The recipe's plain values, and the last line's terms, as TensorBoard's hparams want them."""
+    """The recipe's plain values, and the last line's terms and metrics, as TensorBoard's hparams want them."""
     values: dict[str, Any] = {}
 
     def flatten(key: str, value: Any) -> None:
@@ -248,11 +267,14 @@ def summary(run: Run) -> tuple[dict[str, Any], dict[str, float]]:
         elif isinstance(value, bool | int | float | str):
             values[key] = value
 
-    tree = {key: value for key, value in run.recipe.document.tree.items() if key not in ("about", "views")}
+    tree = {key: value for key, value in run.recipe.document.tree.items() if key not in ("about", "views", "metrics")}
     flatten("", tree)
-    last = list(read_metrics(run.folder.metrics))[-1:]
-    terms = {f"last/{p}/{name}": v for line in last for p, t in line["terms"].items() for name, v in t.items()}
-    return values, terms
+    *_, last = read_metrics(run.folder.metrics)
+    terms = {f"last/{p}/{name}": v for p, terms in last["terms"].items() for name, v in terms.items()}
+    metrics = {
+        f"last/metrics/{m}/{k}": float(v) for m, named in last.get("metrics", {}).items() for k, v in named.items()
+    }
+    return values, terms | metrics
 
 
 __all__ = ["Run", "checkpoint", "open_run", "play", "resume", "start"]

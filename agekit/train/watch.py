@@ -4,24 +4,28 @@ from __future__ import annotations
 
 import time
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from typing import Any
 
 import numpy as np
 import torch
-from torch import Tensor
 
 from ..errors import RunError
 from ..game.batches import as_stored
 from ..game.game import Game, Step
+from ..game.judge import Judge, Judgement, Report
 from ..game.views import Gallery, Shown
 from ..report.board import Board
-from ..report.metrics import MetricsFile
+from ..report.metrics import MetricsFile, plain
 from ..report.pictures import enlarged, grid, save_png
+from ..statistics import code_statistics
 from .folder import RunFolder
 
 CHECKED_AT_ONCE = 100
 """After so many steps at the latest, terms are looked at: that waits for the device, once."""
+
+HELD_OUT = ", held-out data"
+"""What TensorBoard adds to the name of a view that shows such data."""
 
 
 @dataclass
@@ -34,6 +38,8 @@ class Watch:
     board: Board
     metrics: MetricsFile
     spent_seconds: float = 0.0
+    judged: Mapping[str, Judgement] = field(default_factory=dict)
+    """The metrics as they were taken last."""
     _since: float = field(default_factory=time.monotonic)
     _last: tuple[float, int] = (0.0, 0)
     _recent: list[Step] = field(default_factory=list)
@@ -48,8 +54,15 @@ class Watch:
         """Time spent on the run, in all its sessions."""
         return self.spent_seconds + time.monotonic() - self._since
 
-    def log(self, step: Step) -> dict[str, Any]:
-        """Write one line of metrics, and the curves."""
+    def judge(self, progress: Report) -> Mapping[str, Judgement]:
+        """Take the metrics; the time this takes counts for no rate of training."""
+        began = time.monotonic()
+        self.judged = Judge(self.gallery).judge(progress)
+        self._last = self._last[0] + time.monotonic() - began, self._last[1]
+        return self.judged
+
+    def log(self, step: Step, judged: Mapping[str, Judgement]) -> dict[str, Any]:
+        """Write one line: the terms, the metrics where they were taken, and the curves of both."""
         line: dict[str, Any] = {
             "step": self.game.steps_done,
             "stage": self.game.stage.keys.name,
@@ -58,6 +71,9 @@ class Watch:
             "weights": _numbers(step.weights),
             "learning_rates": step.rates,
         }
+        if judged:
+            line["metrics"] = {name: {k: plain(v) for k, v in one.values.items()} for name, one in judged.items()}
+            line["protocol"] = {name: asdict(one.protocol) for name, one in judged.items()}
         line["clock"] = {"elapsed_seconds": round(self.elapsed_seconds, 3), "images_per_second": self._rate()}
         self.metrics.write(line)
         self.board.scalars(curves(line), self.game.steps_done)
@@ -106,13 +122,14 @@ class Watch:
         step = self.game.steps_done
         for name, plan in self.game.views.items():
             shown = self.gallery.show(name)
+            said = {"view": f"{name} = {plan.view.of}", "step": f"{step}", "statistics": plan.view.statistics}
+            said["samples"] = self.game.samples_of(plan.nodes)
+            tag = f"{name} ({plan.view.statistics} statistics{HELD_OUT if said['samples'] == 'held out' else ''})"
             if (picture := picture_of(shown)) is not None:
-                said = {"view": f"{name} = {plan.view.of}", "step": f"{step}", "statistics": plan.view.statistics}
                 save_png(self.folder.pictures / f"{name}-{step:09d}.png", picture, said)
                 save_png(self.folder.pictures / f"{name}.png", picture, said)
-                self.board.picture(f"{name} ({plan.view.statistics} statistics)", picture, step)
+                self.board.picture(tag, picture, step)
             elif shown.of.ndim == 2:
-                tag = f"{name} ({plan.view.statistics} statistics)"
                 self.board.histogram(tag, shown.of.float().cpu().numpy(), step)
                 self.board.scalars({f"{tag}/{key}": value for key, value in code_statistics(shown.of).items()}, step)
 
@@ -136,23 +153,6 @@ def curves(line: dict[str, Any]) -> dict[str, float]:
     for player, weights in line["weights"].items():
         tags |= {f"weights/{player}/{name}": value for name, value in weights.items()}
     tags |= {f"learning_rate/{player}": rate for player, rate in line["learning_rates"].items()}
+    for name, values in line.get("metrics", {}).items():
+        tags |= {f"metrics/{name}/{key}": float(value) for key, value in values.items()}
     return tags | {"clock/images_per_second": line["clock"]["images_per_second"]}
-
-
-@torch.no_grad()
-def code_statistics(codes: Tensor) -> dict[str, float]:
-    """What a cloud of vectors [n, d] looks like: its centre, spread and effective rank.
-
-    The effective rank is the exponential of the entropy of the normalised eigenvalues of the covariance (Roy and
-    Vetterli 2007): d where all directions are used alike, 1 where the codes lie on a line.
-    """
-    codes = codes.double()
-    centred = codes - codes.mean(0)
-    shares = torch.linalg.svdvals(centred).square()
-    shares = shares / shares.sum().clamp_min(torch.finfo(torch.float64).tiny)
-    entropy = -(shares * shares.clamp_min(torch.finfo(torch.float64).tiny).log()).sum()
-    return {
-        "mean_norm": codes.mean(0).norm().item(),
-        "standard_deviation": centred.square().mean().sqrt().item(),
-        "effective_rank": entropy.exp().item(),
-    }

@@ -1,0 +1,121 @@
+"""Metrics: numbers of all samples together, taken as training goes on and at its end."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import torch
+from torch import Tensor
+
+from agekit.contracts import Metric, Operand, Space
+from agekit.statistics import code_statistics
+
+from .operators import REC_709
+from .precision import full_precision
+from .reciprocities import flattened
+
+
+class IoU(Metric):
+    """Agreement of class scores with classes: intersection over union of each class, their mean, and pixel accuracy.
+
+    IoU_c = |P_c ∩ T_c| / |P_c ∪ T_c|, where P_c are the elements (pixels of all samples) whose score for class c is the
+    highest, the first of equals, and T_c those of class c in truth. `mean_iou` is the mean over the classes that occur
+    in either; another has no IoU, and is left out. `pixel_accuracy` is the share of elements that are right.
+
+    Source: Everingham et al. 2010, section 4.2. The counts are exact integers.
+    Shapes: scores [n, c, …] and classes [n, …] -> rows [n, c, c], by true class and by found class. Raises ValueError
+    where the shapes do not belong together.
+    """
+
+    operands = {"of": Operand(scores="to"), "to": Operand()}
+
+    def rows(self, scores: Tensor, classes: Tensor) -> Tensor:
+        count = scores.shape[1]
+        if scores.shape[2:] != classes.shape[1:] or len(scores) != len(classes):
+            raise ValueError(f"scores {[*scores.shape]} do not belong to classes {[*classes.shape]}")
+        samples = torch.arange(len(scores), device=scores.device).reshape(-1, *[1] * (classes.ndim - 1))
+        cells = (samples * count + classes) * count + scores.argmax(1)
+        return cells.flatten().bincount(minlength=len(scores) * count * count).reshape(-1, count, count)
+
+    def values(self, rows: Tensor, spaces: Mapping[str, Space]) -> Mapping[str, float]:
+        counts = rows.sum(0).double()
+        right = counts.diagonal()
+        union = counts.sum(0) + counts.sum(1) - right
+        occurring = {
+            name: (right[index] / union[index]).item()
+            for index, name in enumerate(spaces["to"].classes)
+            if union[index] > 0
+        }
+        mean = sum(occurring.values()) / len(occurring)
+        return {"mean_iou": mean, "pixel_accuracy": (right.sum() / counts.sum()).item(), **occurring}
+
+
+class PSNR(Metric):
+    """Peak signal-to-noise ratio of each image to its target in decibels, mean over images.
+
+    PSNR = 10 log₁₀(2² / MSE), since values range over [−1, 1], with MSE the mean squared error of all elements of an
+    image; infinite where an image equals its target.
+
+    Shapes: images [n, …] and targets [n, …] -> rows [n], each an MSE. Raises ValueError where the shapes differ.
+    """
+
+    operands = {"of": Operand(), "to": Operand(like="of")}
+
+    @full_precision
+    def rows(self, images: Tensor, targets: Tensor) -> Tensor:
+        images, targets = flattened(images, targets)
+        return (images - targets).square().mean(1)
+
+    def values(self, rows: Tensor, spaces: Mapping[str, Space]) -> Mapping[str, float]:  # noqa: ARG002 - contract
+        return {"psnr": (10 * (4 / rows.double()).log10()).mean().item()}
+
+
+class Sharpness(Metric):
+    """How sharp images are beside others: the ratio of their mean gradient magnitudes. 1 is as sharp as the others.
+
+    ratio = E|∇Y(of)| / E|∇Y(to)|, with E the mean over images and pixels, Y the luma 0.2126 R + 0.7152 G + 0.0722 B (a
+    grey image is its own), and |∇Y| = √((Y[i, j+1] − Y[i, j])² + (Y[i+1, j] − Y[i, j])²) in every pixel that has
+    both neighbours. Blur lowers it, and noise raises it: it says nothing of what is sharp.
+
+    Source: forward differences; luma of ITU-R BT.709, item 3.2.
+    Shapes: images [n, 1 or 3, h, w] twice -> rows [n, 2], the mean of each. Raises ValueError for anything else.
+    """
+
+    operands = {"of": Operand(), "to": Operand(like="of")}
+
+    def rows(self, images: Tensor, others: Tensor) -> Tensor:
+        return torch.stack([mean_gradient(images), mean_gradient(others)], dim=1)
+
+    def values(self, rows: Tensor, spaces: Mapping[str, Space]) -> Mapping[str, float]:  # noqa: ARG002 - contract
+        of, to = rows.double().mean(0)
+        return {"ratio": (of / to).item(), "of": of.item(), "to": to.item()}
+
+
+class Spread(Metric):
+    """How vectors are spread: the norm of their mean, their standard deviation, their effective rank.
+
+    The standard deviation is the root of the mean square of all centred entries. The effective rank is the exponential
+    of the entropy of the normalised eigenvalues of the covariance: d where all directions are used alike, 1 where the
+    vectors lie on a line.
+
+    Source: Roy and Vetterli 2007, for the effective rank. Shapes: vectors [n, d] -> rows [n, d], as they are.
+    """
+
+    operands = {"of": Operand(vectors=True)}
+
+    def rows(self, vectors: Tensor) -> Tensor:
+        return vectors
+
+    def values(self, rows: Tensor, spaces: Mapping[str, Space]) -> Mapping[str, float]:  # noqa: ARG002 - contract
+        return code_statistics(rows)
+
+
+@full_precision
+def mean_gradient(images: Tensor) -> Tensor:
+    """The mean magnitude of each image's luma gradient: [n, 1 or 3, h, w] -> [n]. Raises ValueError for others."""
+    if images.ndim != 4 or images.shape[1] not in (1, 3) or min(images.shape[2:]) < 2:
+        raise ValueError(f"sharpness is that of images of 1 or 3 channels, 2×2 at least; found {[*images.shape]}")
+    weights = torch.tensor(REC_709 if images.shape[1] == 3 else (1.0,), dtype=images.dtype, device=images.device)
+    luma = torch.einsum("nchw,c->nhw", images, weights)
+    across, down = luma.diff(dim=2)[:, :-1], luma.diff(dim=1)[:, :, :-1]
+    return torch.hypot(across, down).mean((1, 2))
