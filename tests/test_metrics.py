@@ -32,7 +32,9 @@ def taken(metric, *operands, parts=1, spaces=None):
 
 
 def test_all_metrics_are_tested_here():
-    assert list(load().registries.metrics) == ["iou", "psnr", "sharpness", "spread"]
+    entries = load().registries.metrics.entries.values()
+    here = [entry.name for entry in entries if entry.component.__module__ == "agekit.builtin.metrics"]
+    assert here == ["iou", "psnr", "sharpness", "spread"]
 
 
 # ---- intersection over union
