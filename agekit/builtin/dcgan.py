@@ -6,6 +6,7 @@ from itertools import pairwise
 
 import torch
 from torch import Tensor, nn
+from torch.nn.utils import parametrizations
 
 from agekit.contracts import Encoder, Generator, Space, option
 
@@ -57,12 +58,18 @@ class DCGANEncoder(Encoder):
     Above 64 px further layers of 8w follow; below 32 px the last ones are left out. Only the last layer has a bias.
     Weights are drawn from N(0, 0.02), batch-norm scales from N(1, 0.02).
 
-    Source: Radford, Metz and Chintala 2016; the released code of Ulyanov, Vedaldi and Lempitsky 2018.
+    With `spectral_norm` there is no batch-norm, which would take every scale back, and each layer's weights, as a
+    matrix [out, in · 4 · 4], are divided by their largest singular value, of which one step of power iteration a pass
+    keeps the estimate.
+
+    Source: Radford, Metz and Chintala 2016; the released code of Ulyanov, Vedaldi and Lempitsky 2018; for spectral
+    normalisation Miyato et al. 2018, algorithm 1.
     Shapes: one or more images [n, c_i, h, h] of one side h, joined along the channels, h a power of two from 8 on
     -> [n, M].
     """
 
     width: int = option(64, help="channels of the first layer, w", unit="channels", ge=1)
+    spectral_norm: bool = option(False, help="spectral normalisation in the place of batch-norm")
 
     def build(self, sees: tuple[Space, ...], makes: Space) -> nn.Module:
         channels, side = images_of(sees)
@@ -70,12 +77,13 @@ class DCGANEncoder(Encoder):
         first, *others = widths = [self.width * factor for factor in encoder_factors(side)]
         layers: list[nn.Module] = [halving(channels, first), leaky()]
         for before, after in pairwise([first, *others]):
-            layers += [halving(before, after), nn.BatchNorm2d(after), leaky()]
+            layers += [halving(before, after), *([] if self.spectral_norm else [nn.BatchNorm2d(after)]), leaky()]
         if side <= SMALL:
             layers += [nn.Conv2d(widths[-1], size, 4, stride=2, padding=1), nn.AvgPool2d(2)]
         else:
             layers += [nn.Conv2d(widths[-1], size, 4)]
-        return Joined(*layers, nn.Flatten()).apply(initialise)
+        network = Joined(*layers, nn.Flatten()).apply(initialise)
+        return spectrally_normal(network) if self.spectral_norm else network
 
 
 class Joined(nn.Module):
@@ -123,6 +131,13 @@ def halving(before: int, after: int) -> nn.Module:
 def leaky() -> nn.Module:
     """The encoder's nonlinearity."""
     return nn.LeakyReLU(0.2, inplace=True)
+
+
+def spectrally_normal(network: nn.Module) -> nn.Module:
+    """The network with the weights of its convolutions divided by their largest singular values."""
+    for layer in [module for module in network.modules() if isinstance(module, nn.Conv2d)]:
+        parametrizations.spectral_norm(layer)
+    return network
 
 
 def initialise(module: nn.Module) -> None:

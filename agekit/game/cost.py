@@ -46,13 +46,22 @@ def _counted(network: nn.Module, scope: Scope, name: str) -> Call:
     def keep(_: nn.Module, __: object, made: object) -> None:
         kept.append(made.numel() if isinstance(made, Tensor) else 0)
 
-    leaves = [module for module in network.modules() if not any(module.children())]
-    handles = [module.register_forward_hook(keep) for module in leaves]
+    handles = [layer.register_forward_hook(keep) for layer in _layers(network)]
     with FlopCounterMode(display=False) as counter:
         apply_to_shapes(network, scope.networks[name], 1)
     for handle in handles:
         handle.remove()
     return Call(counter.get_total_flops(), sum(kept))
+
+
+def _layers(network: nn.Module) -> list[nn.Module]:
+    """The modules without parts; what makes a layer's weights, as spectral normalisation does, is none of its parts."""
+    inside = "parametrizations"
+    return [
+        module
+        for name, module in network.named_modules()
+        if inside not in name.split(".") and all(part == inside for part, _ in module.named_children())
+    ]
 
 
 def update_flops(plan: Plan, calls: Mapping[str, Call]) -> int:
