@@ -118,6 +118,14 @@ def test_false_elsewhere_is_a_value(folder):
     assert extending(folder, "data.flip = false\n").tree["data"]["flip"] is False
 
 
+@pytest.mark.parametrize("child", ["{}", "{ fid = 2 }"])
+def test_published_numbers_are_replaced_whole(tmp_path, child):
+    (tmp_path / "base.toml").write_text("[about]\nsummary = 'a'\npublished = { fid = 1, score = 3 }\n")
+    (tmp_path / "child.toml").write_text(f"extends = 'base.toml'\n[about]\nsource = 'b'\npublished = {child}\n")
+    about = load(tmp_path / "child.toml").tree["about"]
+    assert about == {"summary": "a", "source": "b", "published": {"fid": 2} if "fid" in child else {}}
+
+
 def test_removing_what_is_not_there_names_the_nearest(folder):
     assert refused(folder, "[players.encoder.terms]\nfakes = false\nreel = false\n") == [
         "child.toml:3: players.encoder.terms.fakes: nothing to remove; did you mean fake?",

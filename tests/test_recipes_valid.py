@@ -5,12 +5,15 @@ from pathlib import Path
 import pytest
 
 from agekit.api import load
+from agekit.builtin.controllers import Margin
 from agekit.builtin.optimizers import Adam
 from agekit.builtin.schedules import Steps
 from agekit.game.plan import plan_player
 from agekit.game.scope import scope_of
 
 RECIPES = sorted((Path(__file__).parent.parent / "recipes").glob("*.toml"))
+SYSTEMS = ("pioneer_style", "balanced_pioneer_style")
+DATA = ("celeba", "cifar10", "toyfaces")
 NAMED = {
     "quickstart",
     "age_celeba",
@@ -24,6 +27,7 @@ NAMED = {
     "age_folder",
     "age_toyfaces",
     "factor_probe",
+    *(f"{system}_{data}" for system in SYSTEMS for data in DATA),
 }
 
 
@@ -89,3 +93,24 @@ def test_the_numbers_are_the_published_ones(name):
         tuple(epochs),
     )
     assert found == PUBLISHED[name]
+
+
+@pytest.mark.parametrize("data", DATA)
+def test_pioneer_has_the_published_weights_margins_and_an_encoder_without_batch_norm(data):
+    """The margin is the one of the published schedule at this resolution, in units of the KL."""
+    plain, balanced = (load(f"{system}_{data}").stages for system in SYSTEMS)
+    assert len(plain) == len(balanced) == 1
+    for stage in (plain[0], balanced[0]):
+        encoder, generator = stage.players
+        assert (encoder.updates, generator.updates) == (1, 2)
+        assert stage.networks["e"].component.model_dump()["spectral_norm"] is True
+        assert generator.terms[1].loss.model_dump()["formula"] == "age-2018"
+        assert [term.weight for term in generator.terms] == [1, 1000]
+    assert [term.weight for term in plain[0].players[0].terms] == [1, -1, 10]
+    margin = 0.2 if data == "celeba" else 0.5
+    weights = [term.weight for term in balanced[0].players[0].terms]
+    assert weights == [
+        Margin(upper="fake", lower="real", margin=margin),
+        Margin(upper="fake", lower="real", margin=margin, full=-1),
+        10,
+    ]

@@ -74,5 +74,8 @@ def test_a_recipe_trains_for_two_steps(name, tmp_path):
 def test_no_shipped_recipe_is_left_out():
     covered = {path.stem for path in RECIPES.glob("*.toml")}
     assert covered >= {"age_celeba", "age_celeba_2018", "age_cifar10", "age_cifar10_2018", "age_fashion_mnist"}
+    assert covered >= {
+        f"{b}pioneer_style_{data}" for b in ("", "balanced_") for data in ("celeba", "cifar10", "toyfaces")
+    }
     assert covered >= {"age_folder", "age_mnist", "age_svhn", "age_tiny_imagenet"}
     assert covered <= shipped().keys()

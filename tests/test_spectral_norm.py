@@ -1,4 +1,4 @@
-"""Spectral normalisation of the published encoder: what it is, and that everything the engine does to a network holds."""
+"""Spectral normalisation of the published encoder: what it is, and that all that is done to a network works on it."""
 
 import signal
 

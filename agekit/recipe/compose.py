@@ -37,6 +37,9 @@ REMOVABLE = {
 }
 """What is removed by writing `false`."""
 
+WHOLE = ("about", "published")
+"""The table that is replaced whole: numbers published for one recipe are none of another's that extends it."""
+
 Find = Callable[[str, Path], Path]
 """How the name in `extends` becomes a file, seen from the folder of the file that says it."""
 
@@ -148,7 +151,7 @@ def _lay(merged: Document, over: Document, key: Key, problems: list[Problem]) ->
                 )
             below.pop(name, None)
             _forget(merged, inner)
-        elif isinstance(value, dict) and isinstance(below.get(name), dict):
+        elif isinstance(value, dict) and isinstance(below.get(name), dict) and inner != WHOLE:
             _lay(merged, over, inner, problems)
         else:
             below[name] = copy.deepcopy(value)
