@@ -331,6 +331,7 @@ def test_a_parser_s_own_training_needs_no_latent_space():
     assert modes(plan) == {"s(x)": "trained"}
     assert plan.fields == ("x", "mask")
     assert str(plan.nodes[1].space) == "scores of mask [3×8×8]"
+    assert plan.nodes[1].space.classes == plan.nodes[2].space.classes != ()
     assert bound(PARSER).reference is None
 
 

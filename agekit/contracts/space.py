@@ -17,7 +17,7 @@ class Space:
     """The kind and the shape of one sample; the batch axis is never part of it.
 
     `kind` is `z`, `score` or the name of a data field. A size that only the data knows is None. `classes` names the
-    classes where the values count them.
+    classes where the values count them, or are their scores.
     """
 
     kind: str

@@ -32,7 +32,7 @@ class Signature:
 
 def scores_of(classes: Space) -> Space:
     """The space of a score for each class of a field of classes."""
-    return Space(f"scores of {classes.kind}", (len(classes.classes), *classes.shape))
+    return Space(f"scores of {classes.kind}", (len(classes.classes), *classes.shape), classes.classes)
 
 
 @dataclass(frozen=True)

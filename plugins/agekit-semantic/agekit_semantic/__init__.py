@@ -17,6 +17,7 @@ def agekit_register(registries: Any) -> None:
     registries.losses.add("parse_agreement", losses.ParseAgreement)
     registries.losses.add("parse_confidence", losses.ParseConfidence)
     registries.operators.add("areas", operators.Areas)
+    registries.operators.add("parse", operators.Parse)
     registries.operators.add("overlay", operators.Overlay)
     registries.datasets.add("celebamask", celebamask.CelebAMask)
 

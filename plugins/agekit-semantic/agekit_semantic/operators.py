@@ -32,6 +32,24 @@ class Areas(agekit.Operator):
         return scores.softmax(dim=1).mean(dim=(2, 3))
 
 
+class Parse(agekit.Operator):
+    """The parse map that scores say: at every pixel the class with the highest score, the first of equals.
+
+    It makes one parser's word what another is held to: `{ metric = "iou", of = "s(g(e(x)))", to = "parse(s(x))" }`.
+
+    Shapes: scores [n, classes, h, w] -> classes [n, h, w], int64.
+    """
+
+    def space(self, *operands: agekit.Space) -> agekit.Space:
+        match operands:
+            case (agekit.Space(kind=kind, shape=(_, *sides), classes=names),) if kind == SCORES:
+                return agekit.Space("mask", tuple(sides), names)
+        raise ValueError(f"parse takes a parser's scores, as in parse(s(x)); found {_listed(operands)}")
+
+    def __call__(self, scores: Tensor) -> Tensor:
+        return scores.argmax(dim=1)
+
+
 class Overlay(agekit.Operator):
     """A picture with its parse map laid over it, half in the colours of the classes; class 0 leaves it as it is.
 

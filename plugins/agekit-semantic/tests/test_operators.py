@@ -5,11 +5,11 @@ import numpy as np
 import pytest
 import torch
 
-from agekit_semantic.operators import Areas, Overlay, palette
+from agekit_semantic.operators import Areas, Overlay, Parse, palette
 
 IMAGE = agekit.Space("x", (3, 4, 6))
 MASK = agekit.Space("mask", (4, 6), ("nothing", "face"))
-SCORES = agekit.Space("scores of mask", (2, 4, 6))
+SCORES = agekit.Space("scores of mask", (2, 4, 6), ("nothing", "face"))
 
 
 def test_areas_are_the_shares_of_the_classes():
@@ -24,6 +24,12 @@ def test_areas_of_what_is_unsure_are_its_probabilities():
     scores = torch.randn(2, 3, 4, 4, dtype=torch.float64)
     chances = np.exp(scores.numpy()) / np.exp(scores.numpy()).sum(axis=1, keepdims=True)
     np.testing.assert_allclose(Areas()(scores).numpy(), chances.mean(axis=(2, 3)), rtol=1e-12)
+
+
+def test_a_parse_is_the_best_class_of_every_pixel():
+    scores = torch.tensor([[[[0.0, 3.0]], [[1.0, -1.0]], [[1.0, 2.0]]]])
+    assert Parse()(scores).tolist() == [[[1, 0]]]
+    assert Parse().space(SCORES) == MASK
 
 
 def test_an_overlay_is_half_the_picture_and_half_its_classes():
@@ -50,15 +56,16 @@ def test_colours_are_those_of_the_devkit():
 
 
 @pytest.mark.parametrize("operands", [(IMAGE,), (MASK,), (SCORES, SCORES), ()], ids=str)
-def test_areas_are_of_scores(operands):
-    with pytest.raises(ValueError, match=r"areas takes a parser's scores, as in areas\(s\(x\)\); found"):
-        Areas().space(*operands)
+@pytest.mark.parametrize(("operator", "name"), [(Areas(), "areas"), (Parse(), "parse")])
+def test_areas_and_parses_are_of_scores(operator, name, operands):
+    with pytest.raises(ValueError, match=rf"{name} takes a parser's scores, as in {name}\(s\(x\)\); found"):
+        operator.space(*operands)
 
 
 @pytest.mark.parametrize(
     "operands",
     [(IMAGE,), (SCORES, IMAGE), (IMAGE, IMAGE), (IMAGE, agekit.Space("mask", (4, 4), ("a", "b"))),
-     (IMAGE, agekit.Space("scores of mask", (2, 8, 6))), (agekit.Space("grey", (1, 4, 6)), MASK)],
+     (IMAGE, agekit.Space("scores of mask", (2, 8, 6), ("a", "b"))), (agekit.Space("grey", (1, 4, 6)), MASK)],
     ids=str,
 )  # fmt: skip
 def test_overlays_are_of_a_picture_and_its_parse(operands):
