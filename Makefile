@@ -4,7 +4,7 @@ VENV    := .venv
 BIN     := $(VENV)/bin
 PLUGINS := $(wildcard plugins/*)
 
-.PHONY: demo test check format docs clean
+.PHONY: demo test check compare format docs clean
 
 demo: $(VENV)/.runtime
 	$(BIN)/agekit run recipes/quickstart.toml
@@ -18,6 +18,10 @@ check: $(VENV)/.tools
 	$(BIN)/mypy
 	$(BIN)/mypy $(wildcard plugins/*/agekit_*)
 	$(BIN)/python docs/write.py --check
+
+# nine systems side by side on generated faces: docs/compare.md, within 40 minutes on two cores
+compare: $(VENV)/.tools
+	OMP_NUM_THREADS=1 $(BIN)/python -m benchmarks.compare
 
 format: $(VENV)/.tools
 	$(BIN)/ruff format agekit benchmarks docs plugins tests

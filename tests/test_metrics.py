@@ -7,7 +7,7 @@ import pytest
 import torch
 
 import agekit
-from agekit.builtin.metrics import PSNR, IoU, Sharpness, Spread
+from agekit.builtin.metrics import PSNR, Edges, IoU, Sharpness, Spread
 from agekit.contracts import Space
 from agekit.plugins import load
 
@@ -34,7 +34,7 @@ def taken(metric, *operands, parts=1, spaces=None):
 def test_all_metrics_are_tested_here():
     entries = load().registries.metrics.entries.values()
     here = [entry.name for entry in entries if entry.component.__module__ == "agekit.builtin.metrics"]
-    assert here == ["iou", "psnr", "sharpness", "spread"]
+    assert here == ["iou", "psnr", "sharpness", "edges", "spread"]
 
 
 # ---- intersection over union
@@ -122,17 +122,17 @@ def test_psnr_of_a_known_error_and_of_none():
         PSNR().rows(image, image[:, :1])
 
 
-def gradient_of(pictures):
-    """The mean gradient magnitude of luma, pixel by pixel."""
+def luma_gradient(pictures):
+    """The differences of luma to the right and downwards, wherever there are both."""
     pictures = pictures.double().numpy()
     luma = pictures[:, 0] if pictures.shape[1] == 1 else np.tensordot([0.2126, 0.7152, 0.0722], pictures, (0, 1))
-    total, count = 0.0, 0
-    for y in luma:
-        for i in range(y.shape[0] - 1):
-            for j in range(y.shape[1] - 1):
-                total += np.sqrt((y[i, j + 1] - y[i, j]) ** 2 + (y[i + 1, j] - y[i, j]) ** 2)
-                count += 1
-    return total / count
+    return luma[:, :-1, 1:] - luma[:, :-1, :-1], luma[:, 1:, :-1] - luma[:, :-1, :-1]
+
+
+def gradient_of(pictures):
+    """The mean gradient magnitude of luma."""
+    along, across = luma_gradient(pictures)
+    return np.sqrt(along**2 + across**2).mean()
 
 
 @pytest.mark.parametrize("channels", [1, 3])
@@ -153,9 +153,27 @@ def test_sharpness_of_ramps_and_of_the_same_and_of_the_blurred():
 
 
 @pytest.mark.parametrize("shape", [(2, 2, 8, 8), (2, 3, 1, 8), (2, 8)])
-def test_sharpness_is_that_of_pictures(shape):
-    with pytest.raises(ValueError, match="sharpness is that of images of 1 or 3 channels"):
-        Sharpness().rows(torch.zeros(shape), torch.zeros(shape))
+@pytest.mark.parametrize("metric", [Sharpness(), Edges()], ids=repr)
+def test_gradients_are_those_of_pictures(metric, shape):
+    with pytest.raises(ValueError, match="gradients are those of images of 1 or 3 channels"):
+        metric.rows(torch.zeros(shape), torch.zeros(shape))
+
+
+@pytest.mark.parametrize("channels", [1, 3])
+def test_edges_are_the_slope_of_a_regression_through_the_origin(channels):
+    one, other = images(5, channels), images(5, channels, seed=1)
+    ours, theirs = (np.concatenate([part.ravel() for part in luma_gradient(of)]) for of in (one, other))
+    expected = np.linalg.lstsq(theirs[:, None], ours, rcond=None)[0].item()
+    assert taken(Edges(), one, other, parts=3) == pytest.approx({"kept": expected}, rel=1e-5)
+
+
+def test_edges_that_are_fainter_blurred_or_strewn_with_noise():
+    target = images(64)
+    noise = torch.randn(target.shape, generator=generator(5))
+    assert taken(Edges(), target / 2 + 0.3, target)["kept"] == pytest.approx(0.5, rel=1e-5)
+    assert taken(Edges(), torch.nn.functional.avg_pool2d(target, 3, 1, 1), target)["kept"] < 0.5
+    assert taken(Edges(), target + noise, target)["kept"] == pytest.approx(1, abs=0.05)
+    assert taken(Sharpness(), target + noise, target)["ratio"] > 1.3
 
 
 # ---- vectors

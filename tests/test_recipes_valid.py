@@ -3,17 +3,20 @@
 from pathlib import Path
 
 import pytest
+import torch
 
 from agekit.api import load
 from agekit.builtin.controllers import Margin
 from agekit.builtin.optimizers import Adam
+from agekit.builtin.reciprocities import L2, Cosine
 from agekit.builtin.schedules import Steps
 from agekit.game.plan import plan_player
 from agekit.game.scope import scope_of
 
+ABLATIONS = ("no_reciprocity", "generator_recon", "direct", "mmd", "gaussian")
+DATA = ("celeba", "cifar10", "toyfaces")
 RECIPES = sorted((Path(__file__).parent.parent / "recipes").glob("*.toml"))
 SYSTEMS = ("pioneer_style", "balanced_pioneer_style")
-DATA = ("celeba", "cifar10", "toyfaces")
 NAMED = {
     "quickstart",
     "age_celeba",
@@ -28,6 +31,7 @@ NAMED = {
     "age_toyfaces",
     "factor_probe",
     *(f"{system}_{data}" for system in SYSTEMS for data in DATA),
+    *(f"age_{data}_{ablation}" for data in DATA for ablation in ABLATIONS),
 }
 
 
@@ -114,3 +118,69 @@ def test_pioneer_has_the_published_weights_margins_and_an_encoder_without_batch_
         Margin(upper="fake", lower="real", margin=margin, full=-1),
         10,
     ]
+
+
+@pytest.mark.parametrize("ablation", ABLATIONS)
+@pytest.mark.parametrize("data", DATA)
+def test_an_ablation_states_only_what_differs(data, ablation):
+    path = next(path for path in RECIPES if path.stem == f"age_{data}_{ablation}")
+    lines = path.read_text(encoding="utf-8").splitlines()
+    assert len(lines) <= 15
+    assert lines[1] == f'extends = "age_{data}.toml"'
+    recipe, whole = load(path), load(f"age_{data}")
+    assert recipe.about.summary != whole.about.summary
+    assert recipe.about.source != whole.about.source
+    assert recipe.about.published == {}
+    for mine, base in zip(recipe.stages[0].players, whole.stages[0].players, strict=True):
+        assert (mine.name, mine.owns, mine.updates, mine.optimizer) == (
+            base.name,
+            base.owns,
+            base.updates,
+            base.optimizer,
+        )
+
+
+def terms_of(name):
+    return {
+        (player.name, term.name): (term.label, term.weight, {at: str(text) for at, text in term.operands.items()})
+        for player in load(name).stages[0].players
+        for term in player.terms
+    }
+
+
+@pytest.mark.parametrize("data", DATA)
+def test_what_each_ablation_changes(data):
+    whole = terms_of(f"age_{data}")
+    found = {name: terms_of(f"age_{data}_{name}") for name in ABLATIONS}
+    changed = {
+        name: {key for key in whole.keys() | terms.keys() if whole.get(key) != terms.get(key)}
+        for name, terms in found.items()
+    }
+    reciprocities = {("encoder", "reconstruct"), ("generator", "recover")}
+    divergences = {("encoder", "real"), ("encoder", "fake"), ("generator", "fake")}
+    assert changed == {
+        "no_reciprocity": reciprocities,
+        "generator_recon": {("generator", "reconstruct")},
+        "direct": divergences,
+        "mmd": divergences,
+        "gaussian": divergences | {("generator", "recover")},
+    }
+    assert found["generator_recon"]["generator", "reconstruct"] == whole["encoder", "reconstruct"]
+    assert ("encoder", "real") not in found["direct"]
+    assert found["direct"]["generator", "fake"][2] == {"of": "e(g(z))", "to": "e(x)"}
+    assert found["direct"]["encoder", "fake"][1] == -found["direct"]["generator", "fake"][1] == -1
+    assert found["mmd"]["encoder", "real"][1] == -found["mmd"]["encoder", "fake"][1] == 5
+
+
+@pytest.mark.parametrize("data", DATA)
+def test_a_gaussian_prior_keeps_the_force_of_the_latent_match(data):
+    """λ(1 − cos) of unit vectors is (λ/2)|z − ẑ|², and a draw of N(0, I) has √M times their length."""
+    weight = {name: terms_of(name)["generator", "recover"][1] for name in (f"age_{data}", f"age_{data}_gaussian")}
+    reference = load(f"age_{data}").reference
+    assert reference is not None
+    z, other = torch.randn(2, 6, reference.dim, generator=torch.Generator().manual_seed(0), dtype=torch.float64)
+    close = torch.nn.functional.normalize(z + 0.01 * other)
+    z = torch.nn.functional.normalize(z)
+    unit = Cosine()(close, z) * weight[f"age_{data}"]
+    free = L2()(close * reference.dim**0.5, z * reference.dim**0.5) * weight[f"age_{data}_gaussian"]
+    torch.testing.assert_close(unit, free, rtol=1e-6, atol=0)

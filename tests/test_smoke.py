@@ -77,5 +77,6 @@ def test_no_shipped_recipe_is_left_out():
     assert covered >= {
         f"{b}pioneer_style_{data}" for b in ("", "balanced_") for data in ("celeba", "cifar10", "toyfaces")
     }
+    assert covered >= {f"age_{data}_generator_recon" for data in ("celeba", "cifar10", "toyfaces")}
     assert covered >= {"age_folder", "age_mnist", "age_svhn", "age_tiny_imagenet"}
     assert covered <= shipped().keys()

@@ -43,6 +43,7 @@ def _losses(registries: Registries) -> None:
     registries.metrics.add("iou", metrics.IoU)
     registries.metrics.add("psnr", metrics.PSNR)
     registries.metrics.add("sharpness", metrics.Sharpness)
+    registries.metrics.add("edges", metrics.Edges)
     registries.metrics.add("spread", metrics.Spread)
     registries.operators.add("stop", operators.Stop)
     registries.operators.add("mix", operators.Mix)

@@ -1,0 +1,157 @@
+"""Compare AGE with its ablations and its neighbours on cartoon faces, at equal steps: docs/compare.md and its picture.
+
+python -m benchmarks.compare [--steps 2000] [--seed 0] [--out runs/compare] [--page docs/compare.md]
+
+Systems play two at a time, each in a process of one thread. What a finished one left in --out is kept, so that the same
+command goes on where it was stopped. It needs agekit-baselines, and is written with agekit's public names alone.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+import time
+from collections.abc import Mapping, Sequence
+from concurrent.futures import ProcessPoolExecutor
+from functools import partial
+from multiprocessing import get_context
+from pathlib import Path
+from typing import Any
+
+from safetensors.torch import load_file, save_file
+from torch import Tensor
+
+import agekit
+
+from .compare_page import SHOWN, Result, grid, page
+
+SYSTEMS = {
+    "age_toyfaces": "AGE",
+    "age_toyfaces_no_reciprocity": "no reciprocity",
+    "age_toyfaces_generator_recon": "generator-recon",
+    "age_toyfaces_direct": "direct",
+    "age_toyfaces_mmd": "MMD",
+    "vae_toyfaces": "VAE",
+    "ali_toyfaces": "ALI",
+    "dcgan_toyfaces": "DCGAN",
+    "wae_mmd_toyfaces": "WAE-MMD",
+}
+PROBE, READERS = "factor_probe", ("p", "h")
+BATCH = 64
+
+
+def common(given: argparse.Namespace) -> list[str]:
+    """The settings that are the same for everything that is trained."""
+    data = [f"data.batch={BATCH}", f"data.count={given.faces}"]
+    data += [f'data.held_out={{ split = "test", count = {given.count} }}']
+    return [f"run.seed={given.seed}", *data, 'compute.device="cpu"', "compute.threads=1"]
+
+
+def settings(name: str, given: argparse.Namespace, threshold: float) -> list[str]:
+    """A system's settings: its length, its widths, the networks of the probe, and what is measured."""
+    networks = agekit.load(name).networks
+    said = [*common(given), f"run.steps={given.steps}", *(f"networks.{n}.width={given.width}" for n in networks)]
+    for reader in READERS:
+        table = agekit.load(PROBE).document.tree["networks"][reader]
+        source = {"from": str(given.out / f"{reader}.safetensors")}
+        said += [f"networks.{reader}.{key}={json.dumps(value)}" for key, value in {**table, **source}.items()]
+    faces = f'{{ metric = "face_probe", of = "g(z)", factors = "p(g(z))", style = "h(g(z))", threshold = {threshold} }}'
+    said += [f"metrics.faces={faces}"]
+    if "e" in networks:
+        measures = 'reciprocity = "l1"', 'metric = "sharpness"', 'metric = "edges"'
+        for measure, metric in zip(measures, ("reconstruction", "sharpness", "edges"), strict=True):
+            said.append(f'metrics.{metric}={{ {measure}, of = "g(e(x))", to = "x" }}')
+        said += ['metrics.codes={ divergence = "gaussian_kl", of = "e(x)" }', 'views.inputs="x"']
+    return said
+
+
+def play(name: str, said: Sequence[str]) -> tuple[Any, float]:
+    """Play a recipe to its end: the game, and the seconds of a step."""
+    game = agekit.build(agekit.load(name, *said))
+    start = time.perf_counter()
+    for step in range(1, game.total_steps + 1):
+        game.step()
+        if step % -(-game.total_steps // 10) == 0 or step == game.total_steps:
+            seconds = (time.perf_counter() - start) / step
+            print(f"{name:30} {step:5} of {game.total_steps} steps, {seconds:.3f} s each", flush=True)
+    return game, seconds
+
+
+def probe(given: argparse.Namespace) -> Result:
+    """Train the probe, and judge it on held-out faces."""
+    said = [*common(given), f"run.steps={given.probe_steps}"]
+    if result := kept(PROBE, said, given.out):
+        return result
+    game, seconds = play(PROBE, said)
+    for reader in READERS:
+        save(game.networks[reader].state_dict(), given.out / f"{reader}.safetensors")
+    return keep(PROBE, said, given.out, {"seconds": seconds, "metrics": agekit.judge(game)})
+
+
+def system(name: str, given: argparse.Namespace, threshold: float) -> Result:
+    """Train a system, judge it, and keep pictures of it."""
+    said = settings(name, given, threshold)
+    if result := kept(name, said, given.out):
+        return result
+    game, seconds = play(name, said)
+    views = ["samples", *(["reconstructions", "inputs"] if "e" in game.networks else [])]
+    pictures = {view: agekit.show(game, view, SHOWN).of for view in views}
+    save(pictures, given.out / f"{name}.safetensors")
+    return keep(name, said, given.out, {"seconds": seconds, "metrics": agekit.judge(game)})
+
+
+def kept(name: str, said: Sequence[str], out: Path) -> Result | None:
+    """What a finished run with these very settings has left; None where there is none."""
+    path = out / f"{name}.json"
+    result: Result = json.loads(path.read_text(encoding="utf-8")) if path.is_file() else {}
+    return result if result.get("settings") == list(said) else None
+
+
+def keep(name: str, said: Sequence[str], out: Path, result: Result) -> Result:
+    """Leave a result for the next time; it is the last that a run writes."""
+    result = {"settings": list(said), **result}
+    (out / f"{name}.json").write_text(json.dumps(result, indent=2), encoding="utf-8")
+    return result
+
+
+def save(tensors: Mapping[str, Tensor], path: Path) -> None:
+    """Write tensors to a file."""
+    save_file({name: tensor.contiguous() for name, tensor in tensors.items()}, path)
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Train what is not there yet, and write the page."""
+    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
+    parser.add_argument("--steps", type=int, default=2000, help="of each system")
+    parser.add_argument("--probe-steps", type=int, default=1500, help="of the probe")
+    parser.add_argument("--width", type=int, default=8, help="of every network of the systems")
+    parser.add_argument("--faces", type=int, default=8192, help="that are trained on")
+    parser.add_argument("--count", type=int, default=2048, help="held-out faces, and samples, that are judged")
+    parser.add_argument("--seed", type=int, default=0, help="of everything")
+    parser.add_argument("--systems", nargs="+", choices=SYSTEMS, default=list(SYSTEMS), metavar="RECIPE")
+    parser.add_argument("--processes", type=int, default=2, help="side by side")
+    parser.add_argument("--out", type=Path, default=Path("runs/compare"), help="where finished runs are kept")
+    parser.add_argument("--page", type=Path, default=Path("docs/compare.md"), help="the picture is put beside it")
+    given = parser.parse_args(arguments)
+    given.out.mkdir(parents=True, exist_ok=True)
+    start = time.perf_counter()
+    probed = probe(given)
+    one = partial(system, given=given, threshold=probed["metrics"]["faces"]["distance_p99"])
+    with ProcessPoolExecutor(given.processes, mp_context=get_context("spawn")) as pool:
+        results = dict(zip(given.systems, pool.map(one, given.systems), strict=True))
+    write(given, probed, results)
+    print(f"{given.page} is written, {(time.perf_counter() - start) / 60:.1f} minutes after the start")
+    return 0
+
+
+def write(given: argparse.Namespace, probed: Result, results: Mapping[str, Result]) -> None:
+    """Write the page and the picture."""
+    picture = given.page.with_suffix(".png")
+    protocol = {**vars(given), "picture": picture.name, "batch": BATCH}
+    given.page.write_text(page(protocol, probed, {SYSTEMS[n]: r for n, r in results.items()}), encoding="utf-8")
+    grid({SYSTEMS[name]: load_file(given.out / f"{name}.safetensors") for name in results}).save(picture)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
