@@ -255,3 +255,30 @@ def test_a_terminal_shows_the_first_numbers_of_each_metric_under_the_bar():
     assert "parses  class_0 0  class_1 0.1  class_2 0.2  class_3 0.3" in last
     assert "class_4" not in last
     assert "far     value nan" in last
+
+
+def test_the_time_that_metrics_take_counts_for_no_rate_of_training(monkeypatch):
+    run = start(recipe_of(text=JUDGED), plugins.load(), Path("runs"), "timed", Quiet())
+    now = [0.0]
+    monkeypatch.setattr("agekit.train.watch.time.monotonic", lambda: now[0])
+
+    def slowly(self, progress):
+        now[0] += 100
+        return {}
+
+    monkeypatch.setattr("agekit.train.watch.Judge.judge", slowly)
+    run.watch.begin()
+    step = run.game.step()
+    now[0] += 2
+    line = run.watch.log(step, run.watch.judge(lambda done, total: None))
+    assert line["clock"] == {"elapsed_seconds": 102.0, "images_per_second": 8 / 2}
+    run.watch.board.close()
+    run.watch.metrics.close()
+
+
+def test_data_prepare_prepares_both_parts(capsys):
+    Path("judged.toml").write_text(JUDGED)
+    assert main(["data", "prepare", "judged.toml"]) == 0
+    out = capsys.readouterr().out
+    assert "data         toyfaces\nsamples      40\n" in out
+    assert "data         toyfaces, held out\nsamples      21\n" in out
