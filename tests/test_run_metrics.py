@@ -245,16 +245,26 @@ def test_metrics_that_take_long_show_how_far_they_are(monkeypatch):
 def test_a_terminal_shows_the_first_numbers_of_each_metric_under_the_bar():
     text = io.StringIO()
     console = RunConsole(Console(file=text, force_terminal=True, width=60))
+
+    def last():
+        assert console._live is not None
+        console._live.refresh()
+        return text.getvalue()[text.getvalue().rindex("training") :]
+
     console.stepped(1, 4)
     metrics = {"parses": {f"class_{i}": i / 10 for i in range(9)}, "far": {"value": "nan"}}
     line = {"step": 1, "terms": {"a": {"b": 1.0}}, "clock": {"images_per_second": 3.0}}
     console.logged({**line, "metrics": metrics}, 4)
+    console._show("judging", 5, 9)
     console.logged({**line, "step": 2}, 4)
+    assert "2/4" in last()
+    assert "parses  class_0 0  class_1 0.1  class_2 0.2  class_3 0.3" in last()
+    assert "class_4" not in last()
+    assert "far     value nan" in last()
+    console.logged({**line, "step": 4, "metrics": metrics}, 4)
+    assert "4/4" in last()
+    assert "class_" not in last()
     console.stop()
-    last = text.getvalue()[text.getvalue().rindex("training") :]
-    assert "parses  class_0 0  class_1 0.1  class_2 0.2  class_3 0.3" in last
-    assert "class_4" not in last
-    assert "far     value nan" in last
 
 
 def test_the_time_that_metrics_take_counts_for_no_rate_of_training(monkeypatch):

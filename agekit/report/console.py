@@ -78,9 +78,11 @@ class RunConsole:
         """Show the terms: under the bar on a terminal, as a row elsewhere."""
         terms = {f"{player}.{name}": v for player, values in line["terms"].items() for name, v in values.items()}
         rate = line["clock"]["images_per_second"]
-        judged = brief(line.get("metrics", {})) if line["step"] < total else []
-        self._judged = judged or self._judged
+        ends = line["step"] == total  # and all numbers are shown after it
+        judged = [] if ends else brief(line.get("metrics", {}))
+        self._judged = [] if ends else judged or self._judged
         if self._live:
+            self._show("training", line["step"], total)
             self._bar.update(self._task, rate=f"{rate:,.0f} images/s")
             texts = (Text(text, "dim", no_wrap=True, overflow="ellipsis") for text in self._judged)
             self._live.update(Group(self._bar, by_player(line["terms"]), *texts))
