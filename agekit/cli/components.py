@@ -75,6 +75,7 @@ def described_operand(name: str, component: type[Measure]) -> str:
     """An operand in words: what it must be, and what it is where a recipe is silent."""
     operand = component.operands[name]
     what = f"of kind {operand.kind}" if operand.kind else "vectors" if operand.vectors else "anything"
+    what = f"scores of the classes of {operand.scores}" if operand.scores else what
     return f"{name} ({what}{f', by default {operand.default}' if operand.default else ''})"
 
 
