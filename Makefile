@@ -4,7 +4,7 @@ VENV    := .venv
 BIN     := $(VENV)/bin
 PLUGINS := $(wildcard plugins/*)
 
-.PHONY: demo test check compare format docs clean
+.PHONY: demo test check compare semantic format docs clean
 
 demo: $(VENV)/.runtime
 	$(BIN)/agekit run recipes/quickstart.toml
@@ -23,6 +23,10 @@ check: $(VENV)/.tools
 compare: $(VENV)/.tools
 	OMP_NUM_THREADS=1 $(BIN)/python -m benchmarks.compare
 
+# AGE with and without the semantic loss: docs/semantic.md; AGEKIT_CELEBAMASK=FOLDER adds real faces
+semantic: $(VENV)/.tools
+	OMP_NUM_THREADS=1 $(BIN)/python -m benchmarks.semantic
+
 format: $(VENV)/.tools
 	$(BIN)/ruff format agekit benchmarks docs plugins tests
 	$(BIN)/ruff check --fix agekit benchmarks docs plugins tests
@@ -40,6 +44,6 @@ $(VENV)/.runtime: pyproject.toml constraints.txt
 	$(BIN)/python -m pip install --disable-pip-version-check --quiet --constraint constraints.txt --editable .
 	touch $@
 
-$(VENV)/.tools: $(VENV)/.runtime
+$(VENV)/.tools: $(VENV)/.runtime $(PLUGINS:%=%/pyproject.toml)
 	$(BIN)/python -m pip install --disable-pip-version-check --quiet --constraint constraints.txt --editable ".[dev]" $(PLUGINS:%=--editable %)
 	touch $@

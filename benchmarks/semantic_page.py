@@ -1,0 +1,171 @@
+"""The page on the semantic loss: its tables, what the numbers say in words, and its picture."""
+
+from __future__ import annotations
+
+import math
+import statistics
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+import torch
+from PIL import Image
+from torch import Tensor
+
+Result = dict[str, Any]
+"""What a run has left: its settings, the seconds of a step, and its numbers."""
+
+Rows = Mapping[str, Sequence[Mapping[str, float]]]
+"""The numbers of each row of a table, seed by seed."""
+
+SHOWN = 12
+"""Faces in a row of the picture."""
+
+STUDENT = {2: 12.706, 3: 4.303, 4: 3.182, 5: 2.776, 6: 2.571, 7: 2.447, 8: 2.365}
+"""The 97.5 % quantile of Student's t for so many seeds, which have one degree of freedom fewer."""
+
+COLUMNS = {
+    "iou": ("IoU", 3, 1),
+    "own_iou": ("IoU, own", 3, 1),
+    "layout": ("layout", 3, -1),
+    "l1": ("L1", 4, -1),
+    "sharpness": ("sharpness", 2, 0),
+    "codes": ("codes", 3, -1),
+    "fakes": ("fakes", 3, -1),
+}
+"""What is measured: its title, its decimals, and whether more is better (1), or worse (−1), or neither (0)."""
+
+PLAYERS = {"none": "AGE", "encoder": "agreement, encoder", "generator": "agreement, generator"}
+
+TEXT = """# The semantic loss, measured
+
+A review of AGE proposes to put a parsing network behind the generator, so that single pictures are matched in their
+parts and not the law of all alone. `make semantic` writes this page and its picture, sentences and numbers alike, on
+a CPU.
+
+{parsers}
+
+AGE is played with the agreement of parses, `parse_agreement` of `s(g(e(x)))` with `s(x)` at weight 1, carried by
+nobody, by the encoder or by the generator, from the same seeds: first weights, data and draws are the same. A step
+with the agreement costs more, so that AGE alone is judged twice more: when it has had as many floating-point
+operations as the others.
+
+## Generated faces
+
+{toyfaces}
+
+![Held-out faces with their parses, and reconstructions with theirs]({picture})
+
+The upper rows are the held-out faces and their parses; below them, for AGE and for the agreement with the encoder and
+with the generator, are the reconstructions and their parses, of the first seed.
+
+## Photographs
+
+{celebamask}
+
+## What is measured
+
+On held-out faces, or on as many samples; batch-norm statistics are recalibrated. ± is half of a 95 % interval for the
+mean over seeds, by Student's t. Verdicts are by paired differences between runs of one seed.
+
+- **IoU**: mean intersection over union of the parses of reconstructions with the parses of their inputs. The parser
+  that judges is not that of the loss, which could be deceived: it was trained from another seed.
+- **IoU, own**: the same by the loss's own parser.
+- **layout**: energy distance between the class areas of samples and of faces, by the other parser.
+- **L1**: mean absolute error of `g(e(x))` against `x`, in [−1, 1]. **sharpness**: mean luma gradient of
+  reconstructions as a share of that of their inputs; blur lowers it, speckle raises it.
+- **codes**, **fakes**: `kl_sphere` of `e(x)` and of `e(g(z))`, 0 for codes that are uniform on the sphere.
+
+Networks are `dcgan` of width 16 at 32 px, M = 32, batches of 32, Adam at 1e-3: small, and stopped early. The numbers
+say who is ahead by then.
+"""
+
+ABSENT = "Left out of this page: no folder of real faces was named (`--faces`, or `AGEKIT_CELEBAMASK`)."
+
+
+def page(
+    protocol: Mapping[str, Any],
+    parsers: Mapping[str, Result],
+    rows: Mapping[str, Rows],
+    marks: Mapping[str, Mapping[str, int]],
+) -> str:
+    """The whole page."""
+    parts = {world: f"{table(rows[world], marks[world])}\n\n{outcome(rows[world])}" for world in rows}
+    return TEXT.format(
+        parsers="\n".join(f"- {parsed(name, result)}" for name, result in parsers.items()),
+        toyfaces=parts["toyfaces"],
+        celebamask=parts.get("celebamask", ABSENT),
+        picture=protocol["picture"],
+    )
+
+
+def parsed(name: str, result: Result) -> str:
+    """What became of a parser."""
+    world, _, parser = name.partition("-")
+    role = "of the loss" if parser == "s" else "that judges"
+    found = result["metrics"]
+    return (
+        f"the parser {role}, on `{world}`: mean IoU {found['mean_iou']:.3f}, pixel accuracy "
+        f"{found['pixel_accuracy']:.3f} on held-out faces"
+    )
+
+
+def table(rows: Rows, marks: Mapping[str, int]) -> str:
+    """One line an arm: the mean over seeds of every number, with its interval."""
+    lines = [f"| | steps | {' | '.join(title for title, _, _ in COLUMNS.values())} |"]
+    lines.append("|---" * (len(COLUMNS) + 2) + "|")
+    for row, seeds in sorted(rows.items(), key=lambda entry: list(marks).index(entry[0])):
+        cells = [interval([seed[name] for seed in seeds], digits) for name, (_, digits, _) in COLUMNS.items()]
+        lines.append(f"| {label(row)} | {marks[row]:,} | {' | '.join(cells)} |")
+    return "\n".join(lines)
+
+
+def label(row: str) -> str:
+    """What a row is called."""
+    arm, _, other = row.partition(", as ")
+    return f"AGE, as much compute as {PLAYERS[other]}" if other else PLAYERS[arm]
+
+
+def interval(values: Sequence[float], digits: int) -> str:
+    """The mean, and half of its 95 % interval where there is more than one value."""
+    mean = f"{statistics.fmean(values):.{digits}f}"
+    return f"{mean} ± {half(values):.{digits}f}" if len(values) > 1 else mean
+
+
+def half(values: Sequence[float]) -> float:
+    """Half of the 95 % interval for the mean."""
+    return STUDENT[len(values)] * statistics.stdev(values) / math.sqrt(len(values))
+
+
+def outcome(rows: Rows) -> str:
+    """What the numbers say: each arm against AGE after as many steps, and after as much compute."""
+    said = []
+    for arm in ("encoder", "generator"):
+        for other, words in (("none", "as many steps"), (f"none, as {arm}", "as much compute")):
+            verdicts = [verdict(name, rows[arm], rows[other]) for name, (_, _, sign) in COLUMNS.items() if sign]
+            said.append(f"- {PLAYERS[arm]}, against AGE after {words}: {'; '.join(verdicts)}.")
+    return "\n".join(said)
+
+
+def verdict(name: str, ours: Sequence[Mapping[str, float]], theirs: Sequence[Mapping[str, float]]) -> str:
+    """Whether a number is better, worse, or not to be told apart, by paired differences."""
+    title, digits, sign = COLUMNS[name]
+    gaps = [a[name] - b[name] for a, b in zip(ours, theirs, strict=True)]
+    mean = statistics.fmean(gaps)
+    word = "better" if sign * mean > 0 else "worse"
+    if len(gaps) < 2:
+        return f"{title} {mean:+.{digits}f} (one seed)"
+    if abs(mean) <= half(gaps):
+        word = "no difference that these seeds show"
+    return f"{title} {word} ({mean:+.{digits}f} ± {half(gaps):.{digits}f})"
+
+
+def grid(arms: Mapping[str, Mapping[str, Tensor]]) -> Image.Image:
+    """Faces and their parses, and for each arm the reconstructions and theirs, twice as large as they are."""
+    first = next(iter(arms.values()))
+    lines = [first["inputs"], first["true_parses"]]
+    for shown in arms.values():
+        lines += [shown["reconstructions"], shown["parses"]]
+    whole = torch.cat([torch.cat(list(line), dim=2) for line in lines], dim=1)
+    pixels = whole.add(1).mul(127.5).round().clamp(0, 255).to(torch.uint8).permute(1, 2, 0).numpy()
+    return Image.fromarray(np.repeat(np.repeat(pixels, 2, axis=0), 2, axis=1))
