@@ -1,5 +1,8 @@
 """Fixtures that several files share."""
 
+import sys
+from pathlib import Path
+
 import pytest
 
 
@@ -19,3 +22,37 @@ def elsewhere(monkeypatch, cache, tmp_path):
     deterministic = torch.are_deterministic_algorithms_enabled()
     yield
     torch.use_deterministic_algorithms(deterministic)
+
+
+@pytest.fixture
+def installed(tmp_path, monkeypatch):
+    """A function that installs a plugin of one module for the time of a test."""
+    monkeypatch.syspath_prepend(tmp_path)
+
+    def install(name: str, code: str, requires: str = "agekit>=0.1,<0.2") -> None:
+        (tmp_path / f"agekit_{name}.py").write_text(code, encoding="utf-8")
+        info = tmp_path / f"agekit_{name}-1.5.dist-info"
+        info.mkdir()
+        lines = [
+            "Metadata-Version: 2.1",
+            f"Name: agekit-{name}",
+            "Version: 1.5",
+            *([f"Requires-Dist: {requires}"] * bool(requires)),
+        ]
+        (info / "METADATA").write_text("\n".join(lines) + "\n")
+        (info / "entry_points.txt").write_text(f"[agekit]\n{name} = agekit_{name}\n")
+        monkeypatch.delitem(sys.modules, f"agekit_{name}", raising=False)
+
+    yield install
+    for name in [name for name in sys.modules if name.startswith("agekit_")]:
+        file = getattr(sys.modules[name], "__file__", None)
+        if file and Path(file).parent == tmp_path:
+            del sys.modules[name]
+
+
+@pytest.fixture
+def bare(monkeypatch):
+    """No built-ins, so that a test is quick."""
+    from agekit import plugins
+
+    monkeypatch.setattr(plugins, "BUILTIN", ())

@@ -192,7 +192,8 @@ def test_the_one_unpickler_admits_what_it_names_alone():
 def test_what_is_needed_is_declared():
     project = tomllib.loads((HOUSE / "pyproject.toml").read_text())["project"]
     declared = {re.split(r"[<>=\[]", text)[0].lower().replace("-", "_") for text in project["dependencies"]}
-    declared |= {re.split(r"[<>=\[]", text)[0].lower() for text in project["optional-dependencies"]["mat"]}
+    extras = [*project["optional-dependencies"]["mat"], *project["optional-dependencies"]["testing"]]
+    declared |= {re.split(r"[<>=\[]", text)[0].lower() for text in extras}
     called_otherwise = {"pil": "pillow", "pydantic_core": "pydantic"}
     import sys
 

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 
 import torch
 from pydantic import model_validator
 from torch import Tensor
 
-from agekit.contracts import Controller, Reading, option
+from agekit.contracts import Controller, Known, Reading, option
 
 
 class BangBang(Controller):
@@ -42,6 +42,13 @@ class BangBang(Controller):
         if self.least is not None and self.most is not None and self.least > self.most:
             raise ValueError("a least weight that is no greater than the most fits")
         return self
+
+    @classmethod
+    def known(cls) -> Iterator[Known]:
+        slow = cls(terms=("a", "b"), start=-0.5, drift=-0.001, correction=0.02, ratio=1.05, most=0.0)
+        for value, weight in ((2.0, -0.5005), (2.2, -0.4905)):
+            readings = {"a": Reading(torch.tensor(1.0), 2.0), "b": Reading(torch.tensor(value), 2.0)}
+            yield Known(slow, ({"weight": torch.tensor(-0.5)}, readings, 0.5), {"weight": weight})
 
     def watches(self) -> tuple[str, ...]:
         return self.terms
@@ -88,6 +95,13 @@ class Margin(Controller):
     margin: float = option(help="how far the upper term may be above the lower", gt=0)
     full: float = option(1.0, help="the weight within the margin")
 
+    @classmethod
+    def known(cls) -> Iterator[Known]:
+        both = cls(upper="a", lower="b", margin=0.5, full=-1.0)
+        for value, weight in ((1.4, -1.0), (1.6, 0.0)):
+            readings = {"a": Reading(torch.tensor(value), 0.0), "b": Reading(torch.tensor(1.0), 0.0)}
+            yield Known(both, ({"weight": torch.tensor(-1.0)}, readings, 1.0), {"weight": weight})
+
     def watches(self) -> tuple[str, ...]:
         return self.upper, self.lower
 
@@ -132,6 +146,15 @@ class GradientBalance(Controller):
         if self.least > self.most:
             raise ValueError(f"a least quotient of at most {self.most:g} fits")
         return self
+
+    @classmethod
+    def known(cls) -> Iterator[Known]:
+        start = {name: torch.tensor(value).double() for name, value in cls(term="a", like="b").begin().items()}
+        readings = {
+            name: Reading(torch.tensor(0.0), 0.0, torch.tensor(norm)) for name, norm in {"a": 2.0, "b": 6.0}.items()
+        }
+        balance = cls(term="a", like="b", factor=0.5, smoothing=0.75, eps=0.25)
+        yield Known(balance, (start, readings, 1.0), {"weight": 1.0, "term": 0.5, "like": 1.5})
 
     def watches(self) -> tuple[str, ...]:
         return self.term, self.like

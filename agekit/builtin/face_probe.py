@@ -38,6 +38,7 @@ class FaceProbe(Metric):
                backgrounds, a sad or a glad mouth
     distance:  the mean distance, and `distance_p99` its 99th percentile
 
+    Source: none; it belongs to this data set.
     Shapes: pictures [n, 3, h, h], factors [n, 27], scores of the styles [n, 6].
     """
 

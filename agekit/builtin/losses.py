@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import math
+from collections.abc import Iterator
+
 import torch
 from torch import Tensor
 
-from agekit.contracts import Loss, Operand, option
+from agekit.contracts import Known, Loss, Operand, option
 
 from .precision import full_precision
 
@@ -17,11 +20,16 @@ class CrossEntropy(Loss):
     balanced, w_c = N / (K N_c) for the N elements of the batch, of which N_c are of class c, and the K classes that
     occur: each of these then has the same share of the batch's mean, and the weights' mean is 1.
 
+    Source: Good 1952, the logarithmic score.
     Shapes: scores [n, classes, …] and classes [n, …], int64 -> [n].
     """
 
     operands = {"of": Operand(scores="to"), "to": Operand()}
     balanced: bool = option(False, help="every class that occurs in the batch counts the same, however rare it is")
+
+    @classmethod
+    def known(cls) -> Iterator[Known]:
+        yield Known(cls(), ([[0.0, 0.0, math.log(2)]], torch.tensor([0])), [math.log(4)])
 
     @full_precision
     def __call__(self, scores: Tensor, classes: Tensor) -> Tensor:

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 import torch
 from torch import Tensor
 
-from agekit.contracts import Operator, Space
+from agekit.contracts import Known, Operator, Space
 
 REC_709 = 0.2126, 0.7152, 0.0722
 """The weights of red, green and blue in luma: ITU-R BT.709, item 3.2."""
@@ -18,6 +20,10 @@ class Stop(Operator):
     """
 
     stops = True
+
+    @classmethod
+    def known(cls) -> Iterator[Known]:
+        yield Known(cls(), ([[3.0]],), [[3.0]])
 
     def space(self, *operands: Space) -> Space:
         counted("stop", operands, 1)
@@ -35,6 +41,10 @@ class Mix(Operator):
     Source: Gulrajani et al. 2017, algorithm 1, line 6.
     Shapes: [n, …] twice -> [n, …].
     """
+
+    @classmethod
+    def known(cls) -> Iterator[Known]:
+        yield Known(cls(), ([[3.0]], [[3.0]]), [[3.0]])
 
     def space(self, *operands: Space) -> Space:
         counted("mix", operands, 2)
@@ -56,6 +66,10 @@ class Grey(Operator):
 
     Source: ITU-R BT.709, item 3.2. Shapes: [n, 3, h, w] -> [n, 1, h, w], of kind `grey`.
     """
+
+    @classmethod
+    def known(cls) -> Iterator[Known]:
+        yield Known(cls(), ([[[[1.0]], [[-1.0]], [[0.0]]]],), [[[[0.2126 - 0.7152]]]])
 
     def space(self, *operands: Space) -> Space:
         counted("grey", operands, 1)

@@ -1,4 +1,4 @@
-"""Full precision for mathematics, whatever the networks computed in."""
+"""Full precision for mathematics, whatever the networks computed in, and loops that no compiler unrolls."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ import torch
 from torch import Tensor
 
 Call = TypeVar("Call", bound=Callable[..., Tensor])
+Function = TypeVar("Function", bound=Callable[..., Any])
 
 
 def full_precision(call: Call) -> Call:
@@ -26,6 +27,11 @@ def full_precision(call: Call) -> Call:
             return call(*(_widened(operand) for operand in operands), **others)
 
     return cast(Call, precise)
+
+
+def uncompiled(call: Function) -> Function:
+    """Keep a function out of compiled graphs, into which its loop would be unrolled, or its table computed anew."""
+    return cast(Function, torch.compiler.disable(call))  # type: ignore[no-untyped-call]
 
 
 def _no_autocast(device: str) -> AbstractContextManager[Any]:

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import math
+from collections.abc import Iterator
 from typing import Literal
 
 from torch import Tensor
 from torch.nn import functional
 
-from agekit.contracts import Reciprocity, option
+from agekit.contracts import Known, Reciprocity, option
 
 from .precision import full_precision
 
@@ -21,6 +23,10 @@ class L1(Reciprocity):
     Source: Ulyanov, Vedaldi and Lempitsky 2018, equation 3, scaled as in their released code.
     Shapes: output [n, …] and target [n, …] -> [n]. Raises ValueError where the shapes differ.
     """
+
+    @classmethod
+    def known(cls) -> Iterator[Known]:
+        yield Known(cls(), ([[1.0, 2.0]], [[0.0, 4.0]]), [1.5])
 
     @full_precision
     def __call__(self, output: Tensor, target: Tensor) -> Tensor:
@@ -36,6 +42,10 @@ class L2(Reciprocity):
     Source: Ulyanov, Vedaldi and Lempitsky 2018, equation 4, where it is summed: D times this.
     Shapes: output [n, …] and target [n, …] -> [n]. Raises ValueError where the shapes differ.
     """
+
+    @classmethod
+    def known(cls) -> Iterator[Known]:
+        yield Known(cls(), ([[1.0, 2.0]], [[0.0, 4.0]]), [2.5])
 
     @full_precision
     def __call__(self, output: Tensor, target: Tensor) -> Tensor:
@@ -55,6 +65,11 @@ class Cosine(Reciprocity):
     """
 
     formula: Literal["exact", "age-2018"] = option("exact", help="1 − cos, or 2 − cos/M as in the released code")
+
+    @classmethod
+    def known(cls) -> Iterator[Known]:
+        yield Known(cls(), ([[1.0, 0.0]], [[3.0, 3.0]]), [1 - math.sqrt(0.5)])
+        yield Known(cls(formula="age-2018"), ([[1.0, 0.0]], [[3.0, 3.0]]), [2 - math.sqrt(0.5) / 2])
 
     @full_precision
     def __call__(self, output: Tensor, target: Tensor) -> Tensor:

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Iterator
 from typing import Literal
 
-from agekit.contracts import Progress, Schedule, option
+from agekit.contracts import Known, Progress, Schedule, option
 
 OVER = "steps it takes; by default the whole stage"
 
@@ -14,6 +15,10 @@ class Constant(Schedule):
     """One value throughout."""
 
     value: float = option(help="the value")
+
+    @classmethod
+    def known(cls) -> Iterator[Known]:
+        yield Known(cls(value=0.25), (Progress(3, 10, 1),), 0.25)
 
     def __call__(self, progress: Progress) -> float:  # noqa: ARG002 - that it does not matter is the point
         return self.value
@@ -28,6 +33,10 @@ class Linear(Schedule):
     start: float = option(help="the value at step 0")
     end: float = option(help="the value from step `over` on")
     over: int | None = option(None, help=OVER, unit="steps", ge=1)
+
+    @classmethod
+    def known(cls) -> Iterator[Known]:
+        yield Known(cls(start=1.0, end=3.0), (Progress(5, 10, 1),), 2.0)
 
     def __call__(self, progress: Progress) -> float:
         return self.start + (self.end - self.start) * fraction(progress, self.over)
@@ -44,6 +53,10 @@ class Cosine(Schedule):
     start: float = option(help="the value at step 0")
     end: float = option(0.0, help="the value from step `over` on")
     over: int | None = option(None, help=OVER, unit="steps", ge=1)
+
+    @classmethod
+    def known(cls) -> Iterator[Known]:
+        yield Known(cls(start=1.0, end=3.0), (Progress(5, 20, 1),), 2 - math.sqrt(0.5))
 
     def __call__(self, progress: Progress) -> float:
         wave = (1 + math.cos(math.pi * fraction(progress, self.over))) / 2
@@ -62,6 +75,10 @@ class Steps(Schedule):
     every: int = option(help="how long it stays the same", ge=1)
     first: int | None = option(None, help="when it is multiplied first, counted from 0; by default at `every`", ge=0)
     unit: Literal["epochs", "steps"] = option("epochs", help="what `every` and `first` count")
+
+    @classmethod
+    def known(cls) -> Iterator[Known]:
+        yield Known(cls(value=8.0, every=5, first=4), (Progress(18, 40, 2),), 2.0)
 
     def __call__(self, progress: Progress) -> float:
         now = progress.epoch if self.unit == "epochs" else progress.step

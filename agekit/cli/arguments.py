@@ -107,6 +107,14 @@ def _components(commands: Any) -> None:
     show.add_argument("kind", metavar="KIND", help="such as divergence")
     show.add_argument("name", metavar="NAME", help="such as kl_sphere")
     _add(commands, "plugins", "components", "list plugins: origin, version, health")
+    check = _add(commands, "check", "checking", "put a plugin's components through the conformance kit")
+    check.add_argument("plugin", metavar="PLUGIN", help="the plugin, its package, or agekit itself")
+    plugin = _add(commands, "plugin", "plugin_new", "plugins: begin one", "new")
+    inner = plugin.add_subparsers(title="commands", metavar="COMMAND", required=True)
+    new = _add(inner, "new", "plugin_new", "write a package with one component, a recipe and a test, ready to install")
+    new.add_argument("name", metavar="NAME", help="such as my-divergence")
+    new.add_argument("--kind", metavar="KIND", default="divergence", help="such as reciprocity (default: divergence)")
+    new.add_argument("--to", metavar="FOLDER", type=Path, help="where to put it (default: here)")
 
 
 def _data(commands: Any) -> None:

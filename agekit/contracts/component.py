@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import inspect
+from collections.abc import Iterable
+from dataclasses import dataclass
 from typing import Any
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
@@ -30,6 +32,25 @@ class Component(BaseModel):
     def summary(cls) -> str:
         """The first sentence of the docstring."""
         return (inspect.getdoc(cls) or "").split("\n\n", 1)[0].replace("\n", " ")
+
+    @classmethod
+    def known(cls) -> Iterable[Known]:
+        """Values that were worked out by hand, or elsewhere, for `agekit check` to compare with."""
+        return ()
+
+
+@dataclass(frozen=True)
+class Known:
+    """A value that a component is known to have: `component(*operands)` is `value`, to about seven digits.
+
+    Operands and value are numbers, in lists as deep as the tensor has axes. A text names a reference, in the dimension
+    of the first operand; anything else, such as a distribution or a tensor of classes, is handed over as it is. Of a
+    mapping, the value is one of numbers.
+    """
+
+    component: Component
+    operands: tuple[Any, ...]
+    value: Any
 
 
 def option(default: Any = ..., *, help: str, unit: str = "", **limits: Any) -> Any:

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import math
+from collections.abc import Iterator
 from typing import Literal
 
 import torch
 from torch import Tensor
 
-from agekit.contracts import Divergence, Reference, option
+from agekit.contracts import Divergence, Known, Reference, option
 
 from ..precision import full_precision
 from .clouds import FLOOR, check, check_dim
@@ -38,6 +40,11 @@ class FullGaussianKL(Divergence):
     compares = "both"
     direction: Direction = option("qp", help=DIRECTION)
     shrinkage: float = option(0.0, help="α, the weight of the multiple of I of the same trace", ge=0, le=1)
+
+    @classmethod
+    def known(cls) -> Iterator[Known]:
+        corners = [[-1.0, -2.0], [-1.0, 2.0], [3.0, -2.0], [3.0, 2.0]]
+        yield Known(cls(), (corners, "gaussian"), (7 - 4 * math.log(2)) / 4)
 
     @full_precision
     def __call__(self, codes: Tensor, other: Reference | Tensor) -> Tensor:
@@ -73,6 +80,11 @@ class Frechet(Divergence):
 
     compares = "both"
     covariance: Literal["full", "diagonal"] = option("full", help="of the fitted Gaussians")
+
+    @classmethod
+    def known(cls) -> Iterator[Known]:
+        for covariance in ("full", "diagonal"):
+            yield Known(cls(covariance=covariance), ([[-1.0], [3.0]], "gaussian"), 2.0)
 
     @full_precision
     def __call__(self, codes: Tensor, other: Reference | Tensor) -> Tensor:

@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import functools
 import math
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 from torch import Tensor
 
-from agekit.contracts import Divergence, Reference, option
+from agekit.contracts import Divergence, Known, Reference, option
 
-from ..precision import full_precision
+from ..precision import full_precision, uncompiled
 from ..references import Gaussian
 from .clouds import check, check_dim, unknown
 from .estimators import mean_between, mean_within
@@ -36,6 +37,11 @@ class CramerWold(Divergence):
 
     compares = "both"
     gamma: float | None = option(None, help="γ; by default (4/3n)^{2/5}", gt=0)
+
+    @classmethod
+    def known(cls) -> Iterator[Known]:
+        value = (1 - math.exp(-1)) / (4 * math.sqrt(math.pi))
+        yield Known(cls(gamma=1.0), ([[0.0], [2.0]], [[0.0], [0.0]]), value)
 
     @full_precision
     def __call__(self, codes: Tensor, other: Reference | Tensor) -> Tensor:
@@ -70,6 +76,7 @@ class SliceMean:
     series: tuple[float, ...]
     slopes: tuple[float, ...]
 
+    @uncompiled
     def __call__(self, squared: Tensor, *_: Tensor) -> tuple[Tensor, Tensor, None]:
         s, half, a = squared / self.c, self.dim / 2, steepness(self.dim)
         if self.dim == 1:
@@ -101,6 +108,7 @@ def clenshaw(series: tuple[float, ...], place: Tensor) -> Tensor:
     return series[0] + place * ahead - behind
 
 
+@uncompiled
 @functools.cache
 def fit(dim: int) -> tuple[float, ...]:
     """Chebyshev coefficients of φ(s) √(1 + as), as far as they matter."""

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Iterator
 from typing import Literal
 
 import torch
 from torch import Tensor
 
-from agekit.contracts import Divergence, Reference, option
+from agekit.contracts import Divergence, Known, Reference, option
 
 from ..precision import full_precision
 from .clouds import FLOOR, check
@@ -37,6 +38,11 @@ class GaussianKL(Divergence):
     compares = "both"
     direction: Direction = option("qp", help=DIRECTION)
 
+    @classmethod
+    def known(cls) -> Iterator[Known]:
+        yield Known(cls(), ([[-1.0], [3.0]], "gaussian"), 2 - math.log(2))
+        yield Known(cls(direction="pq"), ([[-1.0], [3.0]], "gaussian"), math.log(2) - 1 / 4)
+
     @full_precision
     def __call__(self, codes: Tensor, other: Reference | Tensor) -> Tensor:
         fit = fitted(codes)
@@ -57,6 +63,10 @@ class SphereKL(Divergence):
     """
 
     direction: Direction = option("qp", help=DIRECTION)
+
+    @classmethod
+    def known(cls) -> Iterator[Known]:
+        yield Known(cls(), ([[-1.0], [3.0]],), 2 - math.log(2))
 
     @full_precision
     def __call__(self, codes: Tensor) -> Tensor:
@@ -85,6 +95,11 @@ class StandardKL(Divergence):
 
     direction: Direction = option("qp", help=DIRECTION)
     formula: Literal["exact", "age-2018"] = option("exact", help="as in the paper, or as in the released code")
+
+    @classmethod
+    def known(cls) -> Iterator[Known]:
+        yield Known(cls(), ([[-1.0], [3.0]],), 2 - math.log(2))
+        yield Known(cls(formula="age-2018"), ([[-1.0], [3.0]],), 8 - 2 * math.log(2))
 
     @full_precision
     def __call__(self, codes: Tensor) -> Tensor:

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Annotated, Literal
 
 import torch
 from torch import Tensor
 
-from agekit.contracts import Divergence, Reference, option
+from agekit.contracts import Divergence, Known, Reference, option
 
 from ..precision import full_precision
 from ..references import Sphere
@@ -52,6 +53,11 @@ class MMD(Divergence):
     variance: float | None = option(None, help="σ²; by default that of the second side, a constant there", gt=0)
     estimator: Literal["unbiased", "biased", "linear"] = option("unbiased", help=ESTIMATOR)
 
+    @classmethod
+    def known(cls) -> Iterator[Known]:
+        yield Known(cls(scales=(1.0,), variance=0.5), ([[0.0], [2.0]], [[0.0], [1.0]]), -0.4)
+        yield Known(cls(kernel="energy"), ([[0.0], [2.0]], [[0.0], [4.0]]), -2.0)
+
     @full_precision
     def __call__(self, p: Tensor, q: Reference | Tensor) -> Tensor:
         check(p)
@@ -95,6 +101,11 @@ class EnergyDistance(Divergence):
     exponent: float = option(1.0, help="β, of the distance", ge=0.1, le=1.9)
     estimator: Literal["unbiased", "biased", "linear"] = option("unbiased", help=ESTIMATOR)
 
+    @classmethod
+    def known(cls) -> Iterator[Known]:
+        yield Known(cls(), ([[0.0], [2.0]], [[0.0], [4.0]]), -2.0)
+        yield Known(cls(estimator="biased"), ([[0.0], [2.0]], [[0.0], [4.0]]), 1.0)
+
     @full_precision
     def __call__(self, p: Tensor, q: Reference | Tensor) -> Tensor:
         check(p)
@@ -116,6 +127,10 @@ class Uniformity(Divergence):
     """
 
     t: float = option(2.0, help="sharpness of the potential", gt=0, le=20)
+
+    @classmethod
+    def known(cls) -> Iterator[Known]:
+        yield Known(cls(), ([[0.0, 3.0], [0.0, -1.0]],), -8.0)
 
     @full_precision
     def __call__(self, codes: Tensor) -> Tensor:

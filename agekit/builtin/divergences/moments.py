@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 import torch
 from torch import Tensor
 
-from agekit.contracts import Divergence, Reference, option
+from agekit.contracts import Divergence, Known, Reference, option
 
 from ..precision import full_precision
 from ..references import Gaussian, Sphere, Uniform
@@ -33,6 +35,11 @@ class MomentMatching(Divergence):
 
     compares = "both"
     order: int = option(2, help="of the highest moment", ge=1, le=4)
+
+    @classmethod
+    def known(cls) -> Iterator[Known]:
+        yield Known(cls(order=1), ([[-1.0], [3.0]], "gaussian"), 1.0)
+        yield Known(cls(), ([[-1.0], [3.0]], "gaussian"), 10.0)
 
     @full_precision
     def __call__(self, codes: Tensor, other: Reference | Tensor) -> Tensor:

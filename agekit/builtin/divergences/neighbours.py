@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Iterator
 
 import torch
 from torch import Tensor
 
-from agekit.contracts import Divergence, Reference, option
+from agekit.contracts import Divergence, Known, Reference, option
 
-from ..precision import full_precision
+from ..precision import full_precision, uncompiled
 from ..references import Gaussian, Sphere
 from . import pairwise, quadrature
 from .clouds import FLOOR, check, check_dim, unknown
@@ -36,6 +37,10 @@ class NeighbourKL(Divergence):
     compares = "reference"
     k: int = option(1, help="which nearest neighbour", ge=1)
 
+    @classmethod
+    def known(cls) -> Iterator[Known]:
+        yield Known(cls(), ([[0.0], [2.0]], "gaussian"), math.log(2 * math.pi) / 2 - 2 * math.log(2))
+
     @full_precision
     def __call__(self, codes: Tensor, reference: Reference) -> Tensor:
         check(codes, least=self.k + 1)
@@ -57,6 +62,7 @@ def _flat(codes: Tensor, k: int) -> Tensor:
     return d / 2 * math.log(2 * math.pi) + codes.square().sum(dim=1).mean() / 2 - entropy
 
 
+@uncompiled
 def nearest(codes: Tensor, k: int) -> Tensor:
     """The squared distance of each code to its k-th nearest other: [n, d] -> [n]."""
     found = []

@@ -16,6 +16,8 @@ from typing import Any, Protocol
 import torch
 from torch import Tensor
 
+from ..precision import uncompiled
+
 TILE = {"cpu": 2**19}
 """Pairs a tile: what stays in a core's cache; elsewhere what keeps a device busy."""
 TILE_ELSEWHERE = 2**24
@@ -60,6 +62,7 @@ def squared_distances(x: Tensor, y: Tensor) -> Iterator[tuple[slice, Tensor]]:
         yield rows, (left[rows] @ right.T).clamp_min(0)
 
 
+@uncompiled
 def _apply(x: Tensor, y: Tensor | None, profile: Profile) -> Tensor:
     total: Tensor = _PairSum.apply(x, y, profile)  # type: ignore[no-untyped-call]
     return total

@@ -10,6 +10,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from ..precision import uncompiled
+
 Nodes = tuple[Tensor, Tensor]
 """Nodes and weights, [N] each."""
 
@@ -41,6 +43,7 @@ def legendre(count: int, like: Tensor) -> Nodes:
     return _tensor((nodes + 1) / 2, like), _tensor(weights / 2, like)
 
 
+@uncompiled
 @functools.cache
 def _graded(dim: int) -> tuple[Any, Any]:
     if dim == 1:
@@ -53,6 +56,7 @@ def _graded(dim: int) -> tuple[Any, Any]:
     return 2 * np.sin(angle / 2) ** 2, density / density.sum()
 
 
+@uncompiled
 @functools.cache
 def _gegenbauer(dim: int, count: int) -> tuple[Any, Any]:
     """Golub and Welsch 1969: eigenvalues of the Jacobi matrix, and the squares of its eigenvectors' first entries."""

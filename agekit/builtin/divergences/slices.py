@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Iterator
 
 import torch
 from torch import Tensor
 from torch.utils.checkpoint import checkpoint
 
-from agekit.contracts import Divergence, Reference, option
+from agekit.contracts import Divergence, Known, Reference, option
 
 from ..precision import full_precision
 from ..references import Gaussian, Sphere, norm, normal
@@ -43,6 +44,10 @@ class SlicedWasserstein(Divergence):
     slices: int = option(256, help="random directions, L, anew in each call", ge=1)
     p: float = option(2.0, help="the exponent", ge=1, le=8)
 
+    @classmethod
+    def known(cls) -> Iterator[Known]:
+        yield Known(cls(), ([[0.0], [2.0]], [[1.0], [5.0]]), 5.0)
+
     @full_precision
     def __call__(self, codes: Tensor, other: Tensor, *, generator: torch.Generator) -> Tensor:
         check(codes, least=1)
@@ -71,6 +76,12 @@ class SIGReg(Divergence):
     """
 
     slices: int = option(256, help="random directions, L, anew in each call; 256 to 1024 published", ge=1)
+
+    @classmethod
+    def known(cls) -> Iterator[Known]:
+        heights = [math.exp(-((5 * k / 8) ** 2) / 2) for k in range(-8, 9)]
+        ends = heights[0] * (1 - heights[0]) ** 2
+        yield Known(cls(), ([[0.0]],), 5 / 8 * (sum(h * (1 - h) ** 2 for h in heights) - ends))
 
     @full_precision
     def __call__(self, codes: Tensor, *, generator: torch.Generator) -> Tensor:

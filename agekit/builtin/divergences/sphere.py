@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Iterator
 
 import torch
 from torch import Tensor
 
-from agekit.contracts import Divergence
+from agekit.contracts import Divergence, Known
 
-from ..precision import full_precision
+from ..precision import full_precision, uncompiled
 from ..references import Sphere
 from .clouds import FLOOR, check
 from .kernels import roots
@@ -29,6 +30,13 @@ class VonMisesFisherKL(Divergence):
     Shapes: codes [n, d], d ≥ 2 -> []. Raises ValueError where n or d is below 2.
     """
 
+    @classmethod
+    def known(cls) -> Iterator[Known]:
+        height = 1 / math.tanh(1) - 1  # the mean where κ is 1, in three dimensions
+        across = math.sqrt(1 - height**2)
+        codes = [[across, 0.0, height], [-across, 0.0, height]]
+        yield Known(cls(), (codes,), height - math.log(math.sinh(1)))
+
     @full_precision
     def __call__(self, codes: Tensor) -> Tensor:
         check(codes)
@@ -41,6 +49,7 @@ class VonMisesFisherKL(Divergence):
         return (kappa * length - log_moment(kappa, dim)[0]).to(codes.dtype)
 
 
+@uncompiled
 def concentration(length: Tensor, dim: int) -> Tensor:
     """κ for a mean of this length: Newton's steps from Banerjee et al. 2005, equation 4.4, the last differentiable."""
     with torch.no_grad():

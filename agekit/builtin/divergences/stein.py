@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Literal
 
 import torch
 from torch import Tensor
 
-from agekit.contracts import Divergence, Reference, option
+from agekit.contracts import Divergence, Known, Reference, option
 
 from ..precision import full_precision
 from ..references import Gaussian, Sphere
@@ -34,6 +35,10 @@ class KernelStein(Divergence):
     scale: float = option(1.0, help="c, as a multiple of 2d, the mean squared distance of two normal draws", gt=0)
     exponent: float = option(-0.5, help="β", gt=-1, lt=0)
     estimator: Literal["unbiased", "biased"] = option("unbiased", help="without or with the pairs of a code and itself")
+
+    @classmethod
+    def known(cls) -> Iterator[Known]:
+        yield Known(cls(), ([[0.0], [0.0]],), 0.5)
 
     @full_precision
     def __call__(self, codes: Tensor) -> Tensor:

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import math
+from collections.abc import Iterator
+
 import agekit
 from torch import Tensor
 from torch.nn import functional
@@ -16,6 +19,12 @@ class NonSaturating(agekit.Adversarial):
     Shapes: score [n] -> [n].
     """
 
+    @classmethod
+    def known(cls) -> Iterator[agekit.Known]:
+        yield agekit.Known(cls(role="real"), ([math.log(2)],), [math.log(1.5)])
+        yield agekit.Known(cls(role="fake"), ([math.log(2)],), [math.log(3)])
+        yield agekit.Known(cls(role="fool"), ([math.log(2)],), [math.log(1.5)])
+
     def __call__(self, score: Tensor) -> Tensor:
         return functional.softplus(score if self.role == "fake" else -score)
 
@@ -27,6 +36,12 @@ class Saturating(agekit.Adversarial):
 
     Source: Goodfellow et al. 2014, equation 1. Shapes: score [n] -> [n].
     """
+
+    @classmethod
+    def known(cls) -> Iterator[agekit.Known]:
+        yield agekit.Known(cls(role="real"), ([math.log(2)],), [math.log(1.5)])
+        yield agekit.Known(cls(role="fake"), ([math.log(2)],), [math.log(3)])
+        yield agekit.Known(cls(role="fool"), ([math.log(2)],), [-math.log(3)])
 
     def __call__(self, score: Tensor) -> Tensor:
         if self.role == "fool":
@@ -42,6 +57,12 @@ class Hinge(agekit.Adversarial):
     Source: Lim and Ye 2017; Miyato et al. 2018, equations 16 and 17. Shapes: score [n] -> [n].
     """
 
+    @classmethod
+    def known(cls) -> Iterator[agekit.Known]:
+        yield agekit.Known(cls(role="real"), ([0.5, 3.0],), [0.5, 0.0])
+        yield agekit.Known(cls(role="fake"), ([0.5, 3.0],), [1.5, 4.0])
+        yield agekit.Known(cls(role="fool"), ([0.5, 3.0],), [-0.5, -3.0])
+
     def __call__(self, score: Tensor) -> Tensor:
         if self.role == "fool":
             return -score
@@ -56,6 +77,12 @@ class LeastSquares(agekit.Adversarial):
     Source: Mao et al. 2017, equation 9. Shapes: score [n] -> [n].
     """
 
+    @classmethod
+    def known(cls) -> Iterator[agekit.Known]:
+        yield agekit.Known(cls(role="real"), ([3.0],), [2.0])
+        yield agekit.Known(cls(role="fake"), ([3.0],), [4.5])
+        yield agekit.Known(cls(role="fool"), ([3.0],), [2.0])
+
     def __call__(self, score: Tensor) -> Tensor:
         return (score if self.role == "fake" else score - 1).square() / 2
 
@@ -67,6 +94,12 @@ class Wasserstein(agekit.Adversarial):
 
     Source: Arjovsky, Chintala and Bottou 2017, equation 2. Shapes: score [n] -> [n].
     """
+
+    @classmethod
+    def known(cls) -> Iterator[agekit.Known]:
+        yield agekit.Known(cls(role="real"), ([3.0],), [-3.0])
+        yield agekit.Known(cls(role="fake"), ([3.0],), [3.0])
+        yield agekit.Known(cls(role="fool"), ([3.0],), [-3.0])
 
     def __call__(self, score: Tensor) -> Tensor:
         return score if self.role == "fake" else -score

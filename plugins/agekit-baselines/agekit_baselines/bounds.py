@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import math
+from collections.abc import Iterator
+
 import agekit
+import torch
 from torch import Tensor
 from torch.distributions import Distribution, Independent, Normal
 
@@ -24,6 +28,10 @@ class KLPrior(agekit.Loss):
 
     operands = {"of": POSTERIOR, "to": PRIOR}
 
+    @classmethod
+    def known(cls) -> Iterator[agekit.Known]:
+        yield agekit.Known(cls(), (normal(1.0, 2.0), "gaussian"), [2 - math.log(2)])
+
     def __call__(self, posterior: Distribution, reference: agekit.Reference) -> Tensor:
         return kl(posterior, reference)
 
@@ -38,6 +46,10 @@ class KLMargin(agekit.Loss):
     operands = {"of": POSTERIOR, "to": PRIOR}
     margin: float = agekit.option(help="m, a little above the KL of data", unit="nats", gt=0)
 
+    @classmethod
+    def known(cls) -> Iterator[agekit.Known]:
+        yield agekit.Known(cls(margin=2.0), (normal(1.0, 2.0), "gaussian"), [math.log(2)])
+
     def __call__(self, posterior: Distribution, reference: agekit.Reference) -> Tensor:
         return (self.margin - kl(posterior, reference)).clamp_min(0)
 
@@ -50,7 +62,7 @@ class ExpELBO(agekit.Loss):
 
     Source: Daniel and Tamar 2021, equation 4 and algorithm 1, where α = 2.
     Shapes: a distribution over [n, M], output and target [n, …], and the reference -> [n]. Raises ValueError for pairs
-    that `kl_prior` refuses.
+    that `kl_prior` refuses, and where output and target differ in shape.
     """
 
     operands = {"code": POSTERIOR, "of": agekit.Operand(), "to": agekit.Operand(like="of"), "prior": PRIOR}
@@ -58,10 +70,21 @@ class ExpELBO(agekit.Loss):
     beta_rec: float = agekit.option(1.0, help="β_rec, weight of the reconstruction error", ge=0)
     beta_neg: float = agekit.option(1.0, help="β_neg, weight of the KL", ge=0)
 
+    @classmethod
+    def known(cls) -> Iterator[agekit.Known]:
+        yield agekit.Known(cls(), (normal(1.0, 2.0), [[1.0]], [[0.0]], "gaussian"), [2 * math.exp(-6)])
+
     def __call__(self, code: Distribution, output: Tensor, target: Tensor, reference: agekit.Reference) -> Tensor:
+        if output.shape != target.shape:
+            raise ValueError(f"an output {[*output.shape]} has no counterpart in a target {[*target.shape]}")
         gap = (output - target).flatten(1)
         cost = self.beta_rec * gap.square().sum(dim=1) + self.beta_neg * kl(code, reference)
         return (-self.alpha / gap.shape[1] * cost).exp() / self.alpha
+
+
+def normal(mean: float, scale: float) -> Distribution:
+    """One posterior over one coordinate."""
+    return Independent(Normal(torch.tensor([[mean]]).double(), scale), 1)
 
 
 def kl(posterior: Distribution, reference: agekit.Reference) -> Tensor:

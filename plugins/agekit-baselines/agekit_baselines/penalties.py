@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 import agekit
 import torch
 from torch import Tensor
@@ -23,6 +25,11 @@ class GradientPenalty(agekit.Loss):
     operands = OPERANDS
     target: float = agekit.option(1.0, help="the norm that costs nothing", ge=0)
 
+    @classmethod
+    def known(cls) -> Iterator[agekit.Known]:
+        at = torch.tensor([[3.0, 4.0]], requires_grad=True)
+        yield agekit.Known(cls(), (at.square().sum(dim=1) / 2, at), [16.0])
+
     def __call__(self, score: Tensor, at: Tensor) -> Tensor:
         norm: Tensor = torch.linalg.vector_norm(slope(score, at), dim=1)
         return (norm - self.target).square()
@@ -38,6 +45,11 @@ class R1(agekit.Loss):
     """
 
     operands = OPERANDS
+
+    @classmethod
+    def known(cls) -> Iterator[agekit.Known]:
+        at = torch.tensor([[3.0, 4.0]], requires_grad=True)
+        yield agekit.Known(cls(), (at.square().sum(dim=1) / 2, at), [12.5])
 
     def __call__(self, score: Tensor, at: Tensor) -> Tensor:
         return slope(score, at).square().sum(dim=1) / 2

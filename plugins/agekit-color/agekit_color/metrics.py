@@ -17,10 +17,11 @@ LEVELS = 255
 class LuminanceError(agekit.Metric):
     """How far the luminance of saved colourings is from the one they were given, in units of CIE Lab, L in [0, 100].
 
-    Each colouring is rounded to 8 bits and its L compared, pixel by pixel; `max` and `mean` are over the pixels of all
+    |L(rounded) − L|, pixel by pixel, with each colouring rounded to 8 bits; `max` and `mean` are over the pixels of all
     samples whose colour sRGB has, and `clipped_share` is the share of the others. Rounding alone stays below 0.27. A
     pixel is clipped where its red, green or blue, rounded to 8 bits, lies outside 0 to 255.
 
+    Source: CIE 15, section 8.2.1, for L.
     Shapes: chroma [n, 2, h, w] and luminance [n, 1, h, w] -> rows [n, 4]: the largest error and the sum of the errors
     of the pixels that are not clipped, the number of these, and of all. Raises ValueError for anything else.
     """
@@ -52,6 +53,7 @@ class ColorDiversity(agekit.Metric):
     `of = "rgb(g(z, l), l)", to = "rgb(g(z2, l), l)"`, the mean distance of any two colourings. 0 means that the codes
     are ignored.
 
+    Source: CIE 15, section 8.2.1, for a and b.
     Shapes: pictures [n, 3, h, w] in [−1, 1] twice -> rows [n], the mean of each. Raises ValueError for anything else.
     """
 

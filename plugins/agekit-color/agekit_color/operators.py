@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 import agekit
 from torch import Tensor
 
@@ -20,6 +22,10 @@ class Luminance(agekit.Operator):
     Shapes: x [n, 3, h, w] in [−1, 1] -> [n, 1, h, w] in [−1, 1], of kind `luminance`.
     """
 
+    @classmethod
+    def known(cls) -> Iterator[agekit.Known]:
+        yield agekit.Known(cls(), ([[[[1.0, -1.0]], [[1.0, -1.0]], [[1.0, -1.0]]]],), [[[[1.0, -1.0]]]])
+
     def space(self, *operands: agekit.Space) -> agekit.Space:
         return agekit.Space("luminance", (1, *_map_of("luminance", operands)))
 
@@ -35,6 +41,10 @@ class Chroma(agekit.Operator):
     Source: CIE 15, section 8.2.1; IEC 61966-2-1 for sRGB under D65.
     Shapes: x [n, 3, h, w] in [−1, 1] -> [n, 2, h, w], of kind `chroma`.
     """
+
+    @classmethod
+    def known(cls) -> Iterator[agekit.Known]:
+        yield agekit.Known(cls(), ([[[[1.0, 0.3]], [[1.0, 0.3]], [[1.0, 0.3]]]],), [[[[0.0, 0.0]], [[0.0, 0.0]]]])
 
     def space(self, *operands: agekit.Space) -> agekit.Space:
         return agekit.Space("chroma", (2, *_map_of("chroma", operands)))
@@ -52,6 +62,10 @@ class RGB(agekit.Operator):
     Source: CIE 15, section 8.2.1; IEC 61966-2-1 for sRGB under D65.
     Shapes: ab [n, 2, h, w] and l [n, 1, h, w] -> [n, 3, h, w] in [−1, 1], of kind `x`.
     """
+
+    @classmethod
+    def known(cls) -> Iterator[agekit.Known]:
+        yield agekit.Known(cls(), ([[[[0.0]], [[0.0]]]], [[[[1.0]]]]), [[[[1.0]], [[1.0]], [[1.0]]]])
 
     def space(self, *operands: agekit.Space) -> agekit.Space:
         shapes = [operand.shape for operand in operands]

@@ -22,6 +22,7 @@ class ColorResidual(agekit.Generator):
     Shapes: codes [n, d_i] and images [n, c_i, h, w], h and w multiples of 4 from 8 on -> [n, c, h, w].
     """
 
+    sees = ("z", "l")
     width: int = agekit.option(64, help="channels of every map", unit="channels", ge=1)
     blocks: int = agekit.option(10, help="residual blocks", unit="blocks", ge=1)
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+from collections.abc import Iterator
 from typing import Literal
 
 import agekit
@@ -24,14 +26,23 @@ class ParseAgreement(agekit.Loss):
     same gradient.
 
     Source: the divergence of Hinton, Vinyals and Dean 2015, section 2, at temperature 1, taken at every pixel.
-    Shapes: scores [n, classes, h, w] twice -> [n].
+    Shapes: scores [n, classes, h, w] twice -> [n]. Raises ValueError where the shapes differ.
     """
 
     operands = {"of": agekit.Operand(kind=SCORES), "to": agekit.Operand(kind=SCORES, like="of")}
     formula: Literal["kl", "cross_entropy"] = agekit.option("kl", help="whether the target's own entropy is taken off")
     balanced: bool = agekit.option(False, help="every class in the batch counts about the same, however rare it is")
 
+    @classmethod
+    def known(cls) -> Iterator[agekit.Known]:
+        even, sure = [[[[0.0]], [[0.0]]]], [[[[math.log(3)]], [[0.0]]]]
+        known = 0.75 * math.log(1.5) + 0.25 * math.log(0.5)
+        yield agekit.Known(cls(), (even, sure), [known])
+        yield agekit.Known(cls(formula="cross_entropy"), (even, sure), [math.log(2)])
+
     def __call__(self, scores: Tensor, target: Tensor) -> Tensor:
+        if scores.shape != target.shape:
+            raise ValueError(f"scores {[*scores.shape]} have no counterpart in a target {[*target.shape]}")
         wanted, found = target.log_softmax(dim=1), scores.log_softmax(dim=1)
         chances = wanted.exp()
         gap = wanted - found if self.formula == "kl" else -found
@@ -55,6 +66,12 @@ class ParseConfidence(agekit.Loss):
 
     operands = {"of": agekit.Operand(kind=SCORES)}
     formula: Literal["entropy", "margin"] = agekit.option("entropy", help="what is taken of each pixel's probabilities")
+
+    @classmethod
+    def known(cls) -> Iterator[agekit.Known]:
+        scores = [[[[0.0]], [[0.0]]]]
+        yield agekit.Known(cls(), (scores,), [math.log(2)])
+        yield agekit.Known(cls(formula="margin"), (scores,), [0.5])
 
     def __call__(self, scores: Tensor) -> Tensor:
         logs = scores.log_softmax(dim=1)

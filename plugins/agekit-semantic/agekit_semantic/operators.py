@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+from collections.abc import Iterator
 from functools import cache
 
 import agekit
@@ -21,6 +23,10 @@ class Areas(agekit.Operator):
 
     Shapes: scores [n, classes, h, w] -> [n, classes].
     """
+
+    @classmethod
+    def known(cls) -> Iterator[agekit.Known]:
+        yield agekit.Known(cls(), ([[[[0.0, 0.0]], [[math.log(3), 0.0]]]],), [[0.375, 0.625]])
 
     def space(self, *operands: agekit.Space) -> agekit.Space:
         match operands:
@@ -58,6 +64,12 @@ class Overlay(agekit.Operator):
 
     Shapes: images [n, 3, h, w] in [−1, 1], and classes [n, h, w] or scores [n, classes, h, w] -> [n, 3, h, w].
     """
+
+    @classmethod
+    def known(cls) -> Iterator[agekit.Known]:
+        grey = [[[[0.5, 0.5]], [[0.5, 0.5]], [[0.5, 0.5]]]]
+        red = 0.25 + (128 / 127.5 - 1) / 2
+        yield agekit.Known(cls(), (grey, torch.tensor([[[0, 1]]])), [[[[0.5, red]], [[0.5, -0.25]], [[0.5, -0.25]]]])
 
     def space(self, *operands: agekit.Space) -> agekit.Space:
         match operands:

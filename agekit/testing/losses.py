@@ -1,0 +1,146 @@
+"""Checks of every loss: what it takes and gives, what it is known to be, and that it is a pure function of samples."""
+
+from __future__ import annotations
+
+import inspect
+from dataclasses import replace
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from ..contracts import Adversarial, Divergence, Measure, Reciprocity
+from . import declared
+from .operands import Batch, Example
+from .subject import Broken, NotApplicable, Subject
+from .worlds import examples, first_examples
+
+N, DIM = 12, 3
+STEP = 1e-5
+"""Of central differences in float64."""
+
+
+def contract(subject: Subject) -> None:
+    """Its options, its signature, and the shape and type of what it returns, for every form of its operands."""
+    declared.options(subject)
+    check_signature(subject, subject.component.__call__)
+    try:
+        every = examples(subject)
+    except NotApplicable as reason:
+        raise Broken(str(reason)) from reason
+    for example in every:
+        value = example.value(example.draw(N, DIM))
+        if not isinstance(value, Tensor) or not value.is_floating_point():
+            raise Broken(f"{example} it returns {type(value).__name__}, where a tensor of numbers fits")
+        scalar, each = value.shape == (), value.shape == (N,)
+        one_each = issubclass(subject.component, Reciprocity | Adversarial)
+        if not (each if one_each else scalar if issubclass(subject.component, Divergence) else scalar or each):
+            fitting = "one value a sample, [n]," if one_each else "a scalar"
+            raise Broken(f"{example} it returns {[*value.shape]} for {N} samples, where {fitting} fits")
+
+
+def check_signature(subject: Subject, call: Any) -> None:
+    """Raise `Broken` unless a call takes as many operands as are declared."""
+    kinds = inspect.Parameter.POSITIONAL_ONLY, inspect.Parameter.POSITIONAL_OR_KEYWORD
+    component = subject.component
+    parameters = [*inspect.signature(call).parameters.values()][1:]
+    taken = [parameter.name for parameter in parameters if parameter.kind in kinds]
+    operands = [*component.operands] if issubclass(component, Measure) else []
+    open_ended = any(parameter.kind is inspect.Parameter.VAR_POSITIONAL for parameter in parameters)
+    if len(taken) != len(operands) and not open_ended:
+        raise Broken(f"its call takes {', '.join(taken)}, where its operands are {', '.join(operands)}")
+
+
+def gradient(subject: Subject) -> None:
+    """The gradient is that of the value, in float64, and reaches all samples.
+
+    It is compared with a central difference along a random direction: for the first operand, or for that which the loss
+    itself differentiates by, and for both of a reciprocity. The second of a divergence may enter as a constant in part.
+    """
+    for example in examples(subject):
+        batch = example.draw(6, DIM)
+        floating = [index for index, raw in enumerate(batch.raws) if raw.is_floating_point()]
+        watched = [i for i, operand in enumerate(example.measure.operands.values()) if operand.differentiated]
+        exact = floating if issubclass(subject.component, Reciprocity) else (watched or floating)[:1]
+        for index in exact:
+            _check_slope(example, batch, index)
+        for index in floating if issubclass(subject.component, Divergence) else ():
+            slope_of(example, batch, index)
+
+
+def slope_of(example: Example, batch: Batch, index: int) -> tuple[Tensor, Tensor]:
+    """The value, summed, and its gradient by the raw numbers of one operand. Raises `Broken` where there is none."""
+    raws = [*batch.raws]
+    raws[index] = leaf = raws[index].clone().requires_grad_()
+    value = example.value(replace(batch, raws=tuple(raws))).sum()
+    slope = torch.autograd.grad(value, leaf, allow_unused=True)[0] if value.requires_grad else None
+    if slope is None:
+        raise Broken(f"{example} no gradient reaches operand {index + 1}: something on the way is detached")
+    return value.detach(), slope
+
+
+def _check_slope(example: Example, batch: Batch, index: int) -> None:
+    value, slope = slope_of(example, batch, index)
+    way = torch.randn(slope.shape, generator=torch.Generator().manual_seed(0), dtype=slope.dtype)
+
+    def ahead(step: float) -> float:
+        raws = [*batch.raws]
+        raws[index] = raws[index] + step * way
+        return example.value(replace(batch, raws=tuple(raws))).sum().item()
+
+    change, said = (ahead(STEP) - ahead(-STEP)) / (2 * STEP), (slope * way).sum().item()
+    if not abs(change - said) <= 1e-5 * max(abs(change), abs(said)) + 1e-7 * max(1, abs(value.item())):
+        raise Broken(f"{example} operand {index + 1}: the slope is {change:.6g}, and the gradient says {said:.6g}")
+
+
+def order(subject: Subject) -> None:
+    """Samples have no order: a scalar stays the same, one value a sample moves with its sample."""
+    # an option may ask for an estimator that pairs neighbours; the default may not
+    for example in first_examples(subject):
+        batch = example.draw(N, DIM)
+        turned = torch.randperm(N, generator=torch.Generator().manual_seed(1))
+        straight, other = example.value(batch), example.value(batch.rows(turned))
+        expected = straight if straight.ndim == 0 else straight[turned]
+        if not close(other, expected, 1e-9):
+            raise Broken(f"{example} {shown(expected)} becomes {shown(other)} when the samples change places")
+
+
+def state(subject: Subject) -> None:
+    """Nothing is kept between calls: what was computed before makes no difference, and no attribute changes."""
+    for example in examples(subject):
+        batch = example.draw(N, DIM)
+        before, first = repr(vars(example.measure)), example.value(batch)
+        for seed in (1, 2):
+            example.value(example.draw(N + 4, DIM, seed=seed).each(lambda raw: 2 * raw - 1))
+        again = example.value(batch)
+        if not torch.equal(first, again):
+            raise Broken(f"{example} {shown(first)} becomes {shown(again)} after other calls: state is kept")
+        if repr(vars(example.measure)) != before:
+            raise Broken(f"{example} a call changes its attributes")
+
+
+def seed(subject: Subject) -> None:
+    """What is drawn comes from the generator that is handed over, and from nothing else."""
+    for example in examples(subject):
+        batch = example.draw(N, DIM)
+        before, first = torch.get_rng_state(), example.value(batch)
+        if not torch.equal(before, torch.get_rng_state()):
+            raise Broken(f"{example} it draws from torch's global state, where a keyword `generator` fits")
+        again = example.value(batch)
+        if not torch.equal(first, again):
+            raise Broken(f"{example} {shown(first)} becomes {shown(again)} with the same seed")
+
+
+def close(a: Tensor, b: Tensor, tolerance: float) -> bool:
+    """Whether two values agree, relative to the larger of them and to 1e-3."""
+    if a.shape != b.shape:
+        return False
+    scale = float(b.detach().abs().max()) if b.numel() else 0.0
+    return bool(((a - b).detach().abs() <= tolerance * max(scale, 1e-3)).all())
+
+
+def shown(value: Any) -> str:
+    """A value, short."""
+    if value.numel() == 1:
+        return f"{value.item():.6g}"
+    return f"[{', '.join(f'{one:.4g}' for one in value.detach().flatten()[:3].tolist())}, …]"

@@ -1,0 +1,157 @@
+"""Two ranks equal one on the joined batch: checked by two processes of a real process group, started once."""
+
+from __future__ import annotations
+
+import atexit
+import functools
+import multiprocessing
+import os
+import sys
+import tempfile
+from importlib import import_module
+from multiprocessing.connection import Connection
+from pathlib import Path
+from typing import Any
+
+import torch
+import torch.distributed as dist
+from torch import Tensor
+
+from ..contracts import SHELVES
+from .losses import DIM, N, close, shown
+from .operands import Batch, Example
+from .subject import Broken, NotApplicable, Subject
+from .worlds import first_examples
+
+RANKS = 2
+START_SECONDS, ANSWER_SECONDS = 300.0, 60.0
+"""How long the processes are waited for: at first, and for an answer."""
+Places = tuple[str, ...]
+Request = tuple[list[str], str, str, Places, Places]
+"""Where modules are looked for, a shelf's key, and the places of a component, of references and of data sets."""
+
+
+def ranks(subject: Subject) -> None:
+    """On each of two ranks a scalar of the gathered batch is that of one process; values a sample are those of it.
+
+    So nothing may be taken from the rank, from its own part of the batch, or from its own past.
+    """
+    examples = first_examples(subject)
+    references, datasets = (tuple(map(place, classes)) for classes in (subject.references, subject.datasets))
+    answers = _pair().ask((sys.path, subject.shelf.key, place(subject.component), references, datasets))
+    for index, example in enumerate(examples):
+        whole = example.value(example.draw(N, DIM)).detach()
+        values = [torch.tensor(answer[index], dtype=whole.dtype) for answer in answers]
+        for rank, value in enumerate(values if whole.ndim == 0 else [torch.cat(values)]):
+            if not close(value, whole, 1e-9):
+                where = f"rank {rank} of {RANKS}" if whole.ndim == 0 else f"{RANKS} ranks"
+                raise Broken(f"{example} {shown(whole)} on the joined batch becomes {shown(value)} on {where}")
+
+
+def place(component: type) -> str:
+    """Where another process finds a class. Raises `NotApplicable` where it cannot."""
+    found: Any = sys.modules.get(component.__module__)
+    for part in component.__qualname__.split("."):
+        found = getattr(found, part, None)
+    if found is not component or component.__module__ == "__main__":
+        raise NotApplicable("another process cannot import it; a class at the top level of a module can be")
+    return f"{component.__module__}:{component.__qualname__}"
+
+
+def _found(place: str) -> Any:
+    module, _, name = place.partition(":")
+    return functools.reduce(getattr, name.split("."), import_module(module))
+
+
+class Pair:
+    """Two processes in one group, each with a pipe to this one."""
+
+    def __init__(self) -> None:
+        self._folder = tempfile.TemporaryDirectory(prefix="agekit-ranks-")
+        spawn = multiprocessing.get_context("spawn")
+        pipes = [spawn.Pipe() for _ in range(RANKS)]
+        self.pipes = [ours for ours, _ in pipes]
+        meeting = str(Path(self._folder.name) / "meeting")
+        self.processes = [
+            spawn.Process(target=serve, args=(rank, meeting, theirs), daemon=True)
+            for rank, (_, theirs) in enumerate(pipes)
+        ]
+        for process in self.processes:
+            process.start()
+        for _, theirs in pipes:
+            theirs.close()
+        atexit.register(self.close)
+        self._answers(START_SECONDS)
+
+    def ask(self, request: Request) -> list[list[Any]]:
+        """What each rank makes of a component. Raises `Broken` where one fails or does not answer."""
+        for pipe in self.pipes:
+            pipe.send(request)
+        answers = self._answers(ANSWER_SECONDS)
+        for rank, (problem, _) in enumerate(answers):
+            if problem:
+                raise Broken(f"on rank {rank} of {RANKS} it raised {problem}")
+        return [values for _, values in answers]
+
+    def _answers(self, seconds: float) -> list[tuple[str, list[Any]]]:
+        """An answer of each; where one is missing, both are ended, and others are started when they are needed."""
+        try:
+            if all(pipe.poll(seconds) for pipe in self.pipes):
+                return [pipe.recv() for pipe in self.pipes]
+        except EOFError:
+            seconds = 0
+        self.close()
+        _pair.cache_clear()
+        raise Broken(f"two ranks gave no answer: {f'{seconds:.0f} s are over' if seconds else 'one of them has ended'}")
+
+    def close(self) -> None:
+        """End the processes."""
+        for pipe in self.pipes:
+            pipe.close()
+        for process in self.processes:
+            process.terminate()
+            process.join()
+        self._folder.cleanup()
+
+
+@functools.cache
+def _pair() -> Pair:
+    return Pair()
+
+
+def serve(rank: int, meeting: str, pipe: Connection) -> None:
+    """Answer requests as one rank of the group, until the pipe ends."""
+    os.environ.update(RANK=str(rank), LOCAL_RANK=str(rank), WORLD_SIZE=str(RANKS))
+    torch.set_num_threads(1)
+    dist.init_process_group("gloo", init_method=f"file://{meeting}", rank=rank, world_size=RANKS)
+    pipe.send(("", []))
+    while True:
+        try:
+            request: Request = pipe.recv()
+        except EOFError:
+            return
+        try:
+            pipe.send(("", _answer(rank, request)))
+        except Exception as error:  # noqa: BLE001 - told to the one who asks
+            pipe.send((f"{type(error).__name__}: {error}", []))
+
+
+def _answer(rank: int, request: Request) -> list[Any]:
+    sys.path[:], key, component, *others = request
+    shelf = next(shelf for shelf in SHELVES if shelf.key == key)
+    subject = Subject(shelf, "", _found(component), *(tuple(map(_found, places)) for places in others))
+    return [_value(rank, example).tolist() for example in first_examples(subject)]
+
+
+def _value(rank: int, example: Example) -> Tensor:
+    """A scalar of the batch that is gathered from the ranks, or the values of this rank's own samples."""
+    size = N // RANKS
+    part = example.draw(N, DIM).rows(slice(rank * size, (rank + 1) * size))
+    value = example.value(part).detach()
+    return value if value.ndim else example.value(Batch(tuple(map(_gathered, part.raws)), DIM)).detach()
+
+
+def _gathered(part: Tensor) -> Tensor:
+    parts = [torch.empty_like(part) for _ in range(RANKS)]
+    dist.all_gather(parts, part.contiguous())
+    return torch.cat(parts)
