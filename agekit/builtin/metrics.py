@@ -56,6 +56,7 @@ class PSNR(Metric):
     PSNR = 10 log₁₀(2² / MSE), since values range over [−1, 1], with MSE the mean squared error of all elements of an
     image; infinite where an image equals its target.
 
+    Source: Huynh-Thu and Ghanbari 2008, with the peak of this range.
     Shapes: images [n, …] and targets [n, …] -> rows [n], each an MSE. Raises ValueError where the shapes differ.
     """
 
@@ -116,9 +117,9 @@ class Edges(Metric):
 class Spread(Metric):
     """How vectors are spread: the norm of their mean, their standard deviation, their effective rank.
 
-    The standard deviation is the root of the mean square of all centred entries. The effective rank is the exponential
-    of the entropy of the normalised eigenvalues of the covariance: d where all directions are used alike, 1 where the
-    vectors lie on a line.
+    The standard deviation is the root of the mean square of all centred entries. The effective rank is exp(−Σ_i p_i log
+    p_i) with p_i = λ_i / Σ_j λ_j of the eigenvalues λ of the covariance: d where all directions are used alike, 1 where
+    the vectors lie on a line.
 
     Source: Roy and Vetterli 2007, for the effective rank. Shapes: vectors [n, d] -> rows [n, d], as they are.
     """

@@ -46,6 +46,10 @@ class Parse(agekit.Operator):
     Shapes: scores [n, classes, h, w] -> classes [n, h, w], int64.
     """
 
+    @classmethod
+    def known(cls) -> Iterator[agekit.Known]:
+        yield agekit.Known(cls(), ([[[[0.0, 2.0]], [[1.0, -1.0]]]],), [[[1.0, 0.0]]])
+
     def space(self, *operands: agekit.Space) -> agekit.Space:
         match operands:
             case (agekit.Space(kind=kind, shape=(_, *sides), classes=names),) if kind == SCORES:
