@@ -98,6 +98,40 @@ def test_a_plugin_that_is_broken_is_listed_with_its_reason(name, installed, bare
     assert loaded.registries.divergences["fixed"] is Fixed
 
 
+@pytest.mark.parametrize(
+    ("code", "reason"),
+    [
+        ("raise RuntimeError('no such card')", "RuntimeError: no such card"),
+        (
+            HEAD + "    registries.divergences.add('mmd', Fixed)",
+            "divergence 'mmd' of bad: the name is taken by agekit.builtin",
+        ),
+        (
+            HEAD + "    registries.datasets.add('mine', Fixed)",
+            "dataset 'mine' of bad: found <class 'tests.fakes.Fixed'>, where a subclass of Dataset fits",
+        ),
+        (
+            HEAD + "    registries.divergences.add('mine', agekit.Divergence)",
+            "divergence 'mine' of bad: Divergence does not define __call__",
+        ),
+    ],
+    ids=["raises at import", "a taken name", "the wrong contract", "half a contract"],
+)
+def test_a_broken_plugin_is_listed_and_leaves_recipes_alone(code, reason, installed, capsys):
+    installed("bad", code)
+    installed("good", HEAD + "    registries.divergences.add('fixed', Fixed)")
+    assert main(["plugins"]) == 0
+    rows = capsys.readouterr().out.splitlines()
+    assert next(row for row in rows if row.startswith("bad ")).endswith(f"broken: {reason}")
+    assert next(row for row in rows if row.startswith("good ")).endswith("well")
+    mine = ["age_mnist", "age_celeba_mmd", "vae_toyfaces"]
+    assert main(["validate", *mine]) == 0
+    said = capsys.readouterr()
+    assert [line.split(":")[0] for line in said.out.splitlines()] == mine
+    assert said.err.splitlines() == [f"warning: plugin bad (agekit-bad (agekit_bad)) is broken: {reason}"]
+    assert main(["validate", "age_mnist", "--set", "players.encoder.terms.real.divergence=fixed"]) == 0
+
+
 def test_a_plugin_that_fails_half_way_leaves_nothing(installed, bare):
     installed("half", HEAD + "    registries.divergences.add('cloud', Cloud)\n    raise ValueError('half-way')")
     loaded, plugin = found("half")
