@@ -100,7 +100,7 @@ class Job:
         said += ["metrics.parses=false", *(f"metrics.{name}={table}" for name, table in METRICS.items())]
         carriers = CARRIERS[self.arm]
         said += [f"players.{player}.terms.agree={AGREE}" for player in carriers]
-        return said if "encoder" in carriers else [*said, "players.encoder.terms.agree=false"]
+        return said if "generator" in carriers else [*said, "players.generator.terms.agree=false"]
 
 
 def train(parser: tuple[World, str], out: Path) -> Result:

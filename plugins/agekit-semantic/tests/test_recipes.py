@@ -87,24 +87,24 @@ def test_a_frozen_parser_stays_as_it_is_and_lets_gradients_pass(name, cache, run
     for _ in range(2):
         terms = {(p, t): value for p, ts in game.step().terms.items() for t, value in ts.items()}
         assert all(value.isfinite() for value in terms.values()), terms
-    assert ("encoder", "agree") in terms
+    assert ("generator", "agree") in terms
     assert all(torch.equal(value, frozen[key]) for key, value in game.networks["s"].state_dict().items())
     modes = {n.text: m for seat in game.seats for n, m in zip(seat.plan.nodes, seat.plan.modes, strict=True)}
     assert (modes["s(x)"], modes["s(g(e(x)))"]) == ("constant", "through")
 
 
-def test_a_step_follows_the_parser_to_the_encoder_alone(cache, run):
-    """With the term's weight the encoder's gradient moves, and the generator's does not."""
+def test_a_step_follows_the_parser_to_the_generator_alone(cache, run):
+    """With the term's weight the generator's gradient moves, and the encoder's does not."""
     slopes = []
     for weight in (0.0, 1.0):
-        game = tiny(GAMES[0], cache, run, f"players.encoder.terms.agree.weight={weight}")
+        game = tiny(GAMES[0], cache, run, f"players.generator.terms.agree.weight={weight}")
         found = {}
         for seat in game.seats:
             game.gradients(seat, 0, {term.term.name: term.term.weight for term in seat.plan.terms})
             found[seat.player.name] = torch.cat([p.grad.flatten() for p in seat.parameters])
         slopes.append(found)
-    assert not torch.equal(slopes[0]["encoder"], slopes[1]["encoder"])
-    assert torch.equal(slopes[0]["generator"], slopes[1]["generator"])
+    assert not torch.equal(slopes[0]["generator"], slopes[1]["generator"])
+    assert torch.equal(slopes[0]["encoder"], slopes[1]["encoder"])
 
 
 def test_layouts_are_compared_by_any_divergence_of_samples(cache, run):
@@ -125,8 +125,8 @@ def test_layouts_are_compared_by_any_divergence_of_samples(cache, run):
             (f"networks.s.class_names={json.dumps(TOY)}", 'networks.s.class_mapping={ face = ["skin", "noze"] }'),
             "class_mapping takes 'noze', which is none of its classes; did you mean nose",
         ),
-        (("players.encoder.terms.agree.to=mask",), "to is to be of kind scores of mask, and mask is mask"),
-        (("players.encoder.terms.agree.of=g(e(x))",), "of is to be of kind scores of mask"),
+        (("players.generator.terms.agree.to=mask",), "to is to be of kind scores of mask, and mask is mask"),
+        (("players.generator.terms.agree.of=g(e(x))",), "of is to be of kind scores of mask"),
         (('views.odd="overlay(x, e(x))"',), "overlay takes a colour picture and a parse map of its size"),
     ],
 )
