@@ -27,8 +27,8 @@ and its picture, sentences and numbers alike.
 
 Samples are at the left, and at the right reconstructions of the held-out faces that stand above them.
 
-| system | L1 | sharpness | edges | codes | valid | coverage | distance | s/step |
-|---|---|---|---|---|---|---|---|---|
+| system | L1 | sharpness | edges | codes | valid | coverage | rough | coverage | distance | s/step |
+|---|---|---|---|---|---|---|---|---|---|---|
 {table}
 
 {outcome}
@@ -51,6 +51,8 @@ are those of the very expression that is judged.
   faces) reads the factors and the hair style of a sample, the face of these is drawn, and the two may differ by
   {threshold:.4f} (mean absolute difference), which 99 in 100 held-out faces keep to.
 - **coverage**: how many of 432 kinds of faces the valid samples show, as a share of what as many real faces show.
+- **rough** and its **coverage**: the same for samples that differ by at most {rough}, as two real faces of one kind
+  do at the median.
 - **distance**: the mean of that difference over all samples, valid or not.
 - **s/step**: by the clock, in a process of one thread with another one beside it.
 
@@ -72,6 +74,8 @@ CELLS = (
     ("codes", "excess", "{:.3f}"),
     ("faces", "valid", "{:.1%}"),
     ("faces", "coverage", "{:.2f}"),
+    ("faces", "rough", "{:.1%}"),
+    ("faces", "rough_coverage", "{:.2f}"),
     ("faces", "distance", "{:.3f}"),
 )
 """The columns: a metric, its value, and how it is written."""
@@ -103,6 +107,7 @@ def outcome(results: Mapping[str, Result]) -> str:
     lines = [
         f"- L1, best first: {ranked(encoding, lambda t: metrics[t]['reconstruction']['value'])}.",
         f"- Valid samples, most first: {most}{', and the others have none' if 0 < len(valid) < len(metrics) else ''}.",
+        f"- Rough samples, most first: {ranked(metrics, lambda t: -metrics[t]['faces']['rough'])}.",
         f"- Distance, least first: {ranked(metrics, lambda t: metrics[t]['faces']['distance'])}.",
     ]
     if {"AGE", "generator-recon"} <= metrics.keys():

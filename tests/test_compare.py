@@ -17,7 +17,8 @@ def noise(*shape, seed=0):
 def result(**looks):
     metrics = {"reconstruction": {"value": 0.1}, "codes": {"excess": 0.2}}
     metrics |= {name: {"ratio": value, "kept": value} for name, value in looks.items()}
-    faces = {"valid": 0.25, "coverage": 0.5, "distance": 0.12, "distance_p99": 0.0875}
+    faces = {"valid": 0.25, "coverage": 0.5, "rough": 0.75, "rough_coverage": 0.9, "distance": 0.12}
+    faces["distance_p99"] = 0.0875
     return {"seconds": 0.5, "metrics": {"faces": faces, **(metrics if looks else {})}}
 
 
@@ -27,6 +28,7 @@ PROTOCOL = {
     "count": 30,
     "faces": 40,
     "batch": 8,
+    "rough": 0.2,
     "seed": 5,
     "width": 6,
     "picture": "a.png",
@@ -44,8 +46,8 @@ def test_the_page_says_what_comes_out_either_way(sharpness, edges, verdict):
         "DCGAN": result(),
     }
     text = page(PROTOCOL, result(), results)
-    assert "| AGE | 0.100 | 0.80 | 0.70 | 0.200 | 25.0% | 0.50 | 0.120 | 0.50 |" in text
-    assert "| DCGAN | – | – | – | – | 25.0% | 0.50 | 0.120 | 0.50 |" in text
+    assert "| AGE | 0.100 | 0.80 | 0.70 | 0.200 | 25.0% | 0.50 | 75.0% | 0.90 | 0.120 | 0.50 |" in text
+    assert "| DCGAN | – | – | – | – | 25.0% | 0.50 | 75.0% | 0.90 | 0.120 | 0.50 |" in text
     assert verdict in text
     assert "0.0875" in text
 

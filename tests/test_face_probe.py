@@ -49,6 +49,22 @@ def test_the_distance_is_the_mean_absolute_difference():
     np.testing.assert_allclose(rows[:, 0], 0.25, atol=1 / 127)
     assert judged(x + 0.25, factors, style, threshold=0.26)["valid"] == 1
     assert judged(x + 0.25, factors, style, threshold=0.24)["valid"] == 0
+    assert judged(x + 0.15, factors, style)["valid"] == 0
+    assert judged(x + 0.15, factors, style)["rough"] == 1
+    assert judged(x + 0.25, factors, style)["rough"] == judged(x + 0.25, factors, style)["rough_coverage"] == 0
+
+
+def test_half_of_the_pairs_of_real_faces_of_one_kind_are_rough_faces_of_each_other():
+    source, distances = ToyFaces(count=1024, split="test").open(), []
+    kinds: dict[int, np.ndarray] = {}
+    for sample in map(source.read, range(1024)):
+        kind = kind_of(sample["factors"].tolist(), int(sample["label"]))
+        if (other := kinds.pop(kind, None)) is None:
+            kinds[kind] = sample["x"]
+        else:
+            distances.append(np.abs(sample["x"] / 127.5 - other / 127.5).mean())
+    assert len(distances) > 300
+    assert np.mean(np.array(distances) <= FaceProbe().rough) == pytest.approx(0.5, abs=0.06)
 
 
 def test_one_face_again_and_again_covers_one_kind():
@@ -101,5 +117,5 @@ steps = 1
     from agekit.api import judge
 
     values = judge(game_of(text=probe))["faces"]
-    assert list(values) == ["valid", "coverage", "distance", "distance_p99"]
+    assert list(values) == ["valid", "coverage", "rough", "rough_coverage", "distance", "distance_p99"]
     assert values["valid"] == 0  # its data is noise

@@ -36,6 +36,8 @@ class FaceProbe(Metric):
                there are pictures are of on average, Σ_k 1 − (1 − p_k)^n with p_k the share of the kind k. There are 432
                kinds: the hair style (6), glasses or none, halves of the skins, thirds of the hair colours and of the
                backgrounds, a sad or a glad mouth
+    rough:     the share of pictures whose distance is at most `rough`, and `rough_coverage` their coverage: sketches of
+               faces, which tell apart systems that have not learnt to paint valid ones
     distance:  the mean distance, and `distance_p99` its 99th percentile
 
     Source: none; it belongs to this data set.
@@ -46,6 +48,11 @@ class FaceProbe(Metric):
     threshold: float = option(
         0.09,
         help="the largest distance of a valid face; as it is, that of 99 in 100 held-out faces by factor_probe",
+        gt=0,
+    )
+    rough: float = option(
+        0.2,
+        help="the largest distance of a rough face; as it is, that of two real faces of one kind, at the median",
         gt=0,
     )
 
@@ -59,10 +66,14 @@ class FaceProbe(Metric):
 
     def values(self, rows: Tensor, spaces: Mapping[str, Space]) -> Mapping[str, float]:  # noqa: ARG002 - the contract's
         distance, kinds = rows.unbind(dim=1)
-        valid = distance <= self.threshold
+        expected = expected_kinds(len(rows))
+        values = {}
+        for name, covered, limit in (("valid", "coverage", self.threshold), ("rough", "rough_coverage", self.rough)):
+            near = distance <= limit
+            values[name] = near.double().mean().item()
+            values[covered] = len(set(kinds[near].tolist())) / expected
         return {
-            "valid": valid.double().mean().item(),
-            "coverage": len(set(kinds[valid].tolist())) / expected_kinds(len(rows)),
+            **values,
             "distance": distance.mean().item(),
             "distance_p99": distance.quantile(0.99).item(),
         }
