@@ -7,10 +7,10 @@ import statistics
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-import numpy as np
-import torch
-from PIL import Image
+from PIL import Image, ImageDraw, ImageFont
 from torch import Tensor
+
+from .compare_page import tile
 
 Result = dict[str, Any]
 """What a run has left: its settings, the seconds of a step, and its numbers."""
@@ -26,7 +26,7 @@ STUDENT = {2: 12.706, 3: 4.303, 4: 3.182, 5: 2.776, 6: 2.571, 7: 2.447, 8: 2.365
 
 COLUMNS = {
     "iou": ("IoU", 3, 1),
-    "own_iou": ("IoU, own", 3, 1),
+    "own_iou": ("own IoU", 3, 1),
     "layout": ("layout", 3, -1),
     "l1": ("L1", 4, -1),
     "sharpness": ("sharpness", 2, 0),
@@ -56,8 +56,7 @@ operations as the others.
 
 ![Held-out faces with their parses, and reconstructions with theirs]({picture})
 
-The upper rows are the held-out faces and their parses; below them, for AGE and for the agreement with the encoder and
-with the generator, are the reconstructions and their parses, of the first seed.
+Below the held-out faces are reconstructions of them and the parses of these, of the first seed.
 
 ## Photographs
 
@@ -70,7 +69,7 @@ mean over seeds, by Student's t. Verdicts are by paired differences between runs
 
 - **IoU**: mean intersection over union of the parses of reconstructions with the parses of their inputs. The parser
   that judges is not that of the loss, which could be deceived: it was trained from another seed.
-- **IoU, own**: the same by the loss's own parser.
+- **own IoU**: the same by the loss's own parser.
 - **layout**: energy distance between the class areas of samples and of faces, by the other parser.
 - **L1**: mean absolute error of `g(e(x))` against `x`, in [−1, 1]. **sharpness**: mean luma gradient of
   reconstructions as a share of that of their inputs; blur lowers it, speckle raises it.
@@ -142,30 +141,36 @@ def outcome(rows: Rows) -> str:
     said = []
     for arm in ("encoder", "generator"):
         for other, words in (("none", "as many steps"), (f"none, as {arm}", "as much compute")):
-            verdicts = [verdict(name, rows[arm], rows[other]) for name, (_, _, sign) in COLUMNS.items() if sign]
-            said.append(f"- {PLAYERS[arm]}, against AGE after {words}: {'; '.join(verdicts)}.")
+            found: dict[str, list[str]] = {"better": [], "worse": [], "no difference that these seeds show": []}
+            for name, (title, digits, sign) in COLUMNS.items():
+                if sign:
+                    mean, width = paired(name, rows[arm], rows[other])
+                    gap = f"{title} {mean:+.{digits}f}" + (f" ± {width:.{digits}f}" if width else " (one seed)")
+                    found[list(found)[2 if abs(mean) <= width else sign * mean < 0]].append(gap)
+            verdicts = "; ".join(f"{verdict}: {', '.join(gaps)}" for verdict, gaps in found.items() if gaps)
+            said.append(f"- **{PLAYERS[arm]}**, against AGE after {words}. {verdicts[0].upper()}{verdicts[1:]}.")
     return "\n".join(said)
 
 
-def verdict(name: str, ours: Sequence[Mapping[str, float]], theirs: Sequence[Mapping[str, float]]) -> str:
-    """Whether a number is better, worse, or not to be told apart, by paired differences."""
-    title, digits, sign = COLUMNS[name]
+def paired(
+    name: str, ours: Sequence[Mapping[str, float]], theirs: Sequence[Mapping[str, float]]
+) -> tuple[float, float]:
+    """The mean difference between runs of one seed, and half of its 95 % interval; 0 where there is one seed."""
     gaps = [a[name] - b[name] for a, b in zip(ours, theirs, strict=True)]
-    mean = statistics.fmean(gaps)
-    word = "better" if sign * mean > 0 else "worse"
-    if len(gaps) < 2:
-        return f"{title} {mean:+.{digits}f} (one seed)"
-    if abs(mean) <= half(gaps):
-        word = "no difference that these seeds show"
-    return f"{title} {word} ({mean:+.{digits}f} ± {half(gaps):.{digits}f})"
+    return statistics.fmean(gaps), half(gaps) if len(gaps) > 1 else 0.0
 
 
-def grid(arms: Mapping[str, Mapping[str, Tensor]]) -> Image.Image:
-    """Faces and their parses, and for each arm the reconstructions and theirs, twice as large as they are."""
+def grid(arms: Mapping[str, Mapping[str, Tensor]], side: int = 64, margin: int = 190) -> Image.Image:
+    """Faces and their parses, and for each arm the reconstructions and theirs, beside what they are."""
     first = next(iter(arms.values()))
-    lines = [first["inputs"], first["true_parses"]]
-    for shown in arms.values():
-        lines += [shown["reconstructions"], shown["parses"]]
-    whole = torch.cat([torch.cat(list(line), dim=2) for line in lines], dim=1)
-    pixels = whole.add(1).mul(127.5).round().clamp(0, 255).to(torch.uint8).permute(1, 2, 0).numpy()
-    return Image.fromarray(np.repeat(np.repeat(pixels, 2, axis=0), 2, axis=1))
+    lines = {"held-out faces": first["inputs"], "their parses": first["true_parses"]}
+    for arm, shown in arms.items():
+        lines |= {PLAYERS[arm]: shown["reconstructions"], f"{PLAYERS[arm]} (parses)": shown["parses"]}
+    sheet = Image.new("RGB", (margin + SHOWN * side, len(lines) * side), "white")
+    pen, font = ImageDraw.Draw(sheet), ImageFont.load_default(16)
+    for line, (title, pictures) in enumerate(lines.items()):
+        if not title.endswith("(parses)"):
+            pen.text((8, line * side + side // 3), title, fill="black", font=font)
+        for column, picture in enumerate(pictures[:SHOWN]):
+            sheet.paste(tile(picture, side), (margin + column * side, line * side))
+    return sheet
