@@ -3,7 +3,7 @@
 from .component import Component, Known, draws, option
 from .controller import Controller, Reading
 from .dataset import BrokenSample, Dataset, Download, Source
-from .loss import Adversarial, Divergence, Loss, Reciprocity
+from .loss import Adversarial, Divergence, Law, Loss, Reciprocity
 from .metric import Metric
 from .network import Critic, Encoder, Generator, Network, Parser
 from .operand import Measure, Operand
@@ -28,6 +28,7 @@ __all__ = [
     "Encoder",
     "Generator",
     "Known",
+    "Law",
     "Loss",
     "Measure",
     "Metric",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import inspect
 from abc import abstractmethod
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 from .component import option
@@ -26,6 +27,15 @@ class Loss(Measure):
     @abstractmethod
     def __call__(self, *operands: Any, **drawing: Any) -> Tensor:
         """The value: [n] or []."""
+
+
+@dataclass(frozen=True)
+class Law:
+    """What is known of a law of codes: its mean [d] and covariance [d, d], in float64, and whether it is normal."""
+
+    mean: Tensor
+    covariance: Tensor
+    normal: bool
 
 
 class Divergence(Loss):
@@ -53,6 +63,13 @@ class Divergence(Loss):
     def ideal(self, reference: Reference) -> float:  # noqa: ARG002 - for those that need it
         """Its value, in the limit of many codes, where the codes follow the reference exactly."""
         return 0.0
+
+    def limit(self, reference: Reference, law: Law) -> float | None:  # noqa: ARG002 - for those that know it
+        """Its value against a reference, in the limit of many codes of a law of which so much is known.
+
+        None, the default, where that does not tell the value. `agekit lab` shows errors against it.
+        """
+        return None
 
 
 class Reciprocity(Loss):

@@ -9,7 +9,7 @@ from typing import Literal
 import torch
 from torch import Tensor
 
-from agekit.contracts import Divergence, Known, Reference, option
+from agekit.contracts import Divergence, Known, Law, Reference, option
 
 from ..precision import full_precision
 from .clouds import FLOOR, check, check_dim
@@ -50,8 +50,17 @@ class FullGaussianKL(Divergence):
     def __call__(self, codes: Tensor, other: Reference | Tensor) -> Tensor:
         fit = self._fitted(codes)
         against = centred(codes, other) if isinstance(other, Reference) else self._fitted(other, like=codes)
-        a, b = (fit, against) if self.direction == "qp" else (against, fit)
-        return gaussian_kl(a, b).to(codes.dtype)
+        return self._directed(fit, against).to(codes.dtype)
+
+    def limit(self, reference: Reference, law: Law) -> float:
+        fit = law.mean, self._spread(law.covariance)
+        return self._directed(fit, centred(law.mean.unsqueeze(0), reference)).item()
+
+    def _directed(self, codes: Moments, reference: Moments) -> Tensor:
+        return gaussian_kl(codes, reference) if self.direction == "qp" else gaussian_kl(reference, codes)
+
+    def _spread(self, covariance: Tensor) -> Tensor:
+        return floored((1 - self.shrinkage) * covariance + self.shrinkage * level(covariance))
 
     def _fitted(self, codes: Tensor, like: Tensor | None = None) -> Moments:
         mean, covariance = fitted(codes, like)
@@ -60,7 +69,7 @@ class FullGaussianKL(Divergence):
             raise ValueError(
                 f"{n} codes span no covariance in dimension {d}; more than {d}, or shrinkage > 0, would do"
             )
-        return mean, floored((1 - self.shrinkage) * covariance + self.shrinkage * level(covariance))
+        return mean, self._spread(covariance)
 
 
 class Frechet(Divergence):
@@ -90,9 +99,14 @@ class Frechet(Divergence):
     def __call__(self, codes: Tensor, other: Reference | Tensor) -> Tensor:
         a = fitted(codes)
         b = centred(codes, other) if isinstance(other, Reference) else fitted(other, like=codes)
+        return self._between(a, b).to(codes.dtype)
+
+    def limit(self, reference: Reference, law: Law) -> float:
+        return self._between((law.mean, law.covariance), centred(law.mean.unsqueeze(0), reference)).item()
+
+    def _between(self, a: Moments, b: Moments) -> Tensor:
         apart = (a[0] - b[0]).square().sum()
-        spread = diagonal_gap(a[1], b[1]) if self.covariance == "diagonal" else full_gap(a[1], b[1])
-        return (apart + spread).to(codes.dtype)
+        return apart + (diagonal_gap(a[1], b[1]) if self.covariance == "diagonal" else full_gap(a[1], b[1]))
 
 
 def fitted(codes: Tensor, like: Tensor | None = None) -> Moments:

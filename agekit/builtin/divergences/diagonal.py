@@ -9,7 +9,7 @@ from typing import Literal
 import torch
 from torch import Tensor
 
-from agekit.contracts import Divergence, Known, Reference, option
+from agekit.contracts import Divergence, Known, Law, Reference, option
 
 from ..precision import full_precision
 from .clouds import FLOOR, check
@@ -48,6 +48,10 @@ class GaussianKL(Divergence):
         fit = fitted(codes)
         return directed(self.direction, fit, against(other, fit))
 
+    def limit(self, reference: Reference, law: Law) -> float:
+        fit = of_law(law)
+        return directed(self.direction, fit, centred(reference.variance, fit)).item()
+
 
 class SphereKL(Divergence):
     """KL between the diagonal Gaussian fitted to the codes and the unit sphere's, N(0, I/d), mean over coordinates.
@@ -70,11 +74,16 @@ class SphereKL(Divergence):
 
     @full_precision
     def __call__(self, codes: Tensor) -> Tensor:
-        fit = fitted(codes)
-        return directed(self.direction, fit, centred(1 / codes.shape[1], fit))
+        return self._of(fitted(codes))
 
     def ideal(self, reference: Reference) -> float:
         return ideal(self.direction, reference.variance, 1 / reference.dim)
+
+    def limit(self, reference: Reference, law: Law) -> float:  # noqa: ARG002
+        return self._of(of_law(law)).item()
+
+    def _of(self, fit: Moments) -> Tensor:
+        return directed(self.direction, fit, centred(1 / len(fit[0]), fit))
 
 
 class StandardKL(Divergence):
@@ -103,12 +112,17 @@ class StandardKL(Divergence):
 
     @full_precision
     def __call__(self, codes: Tensor) -> Tensor:
-        mean, log_variance = fitted(codes)
-        fit = mean, self._power * log_variance
-        return directed(self.direction, fit, centred(1.0, fit))
+        return self._of(fitted(codes))
 
     def ideal(self, reference: Reference) -> float:
         return ideal(self.direction, reference.variance**self._power, 1.0)
+
+    def limit(self, reference: Reference, law: Law) -> float:  # noqa: ARG002
+        return self._of(of_law(law)).item()
+
+    def _of(self, fit: Moments) -> Tensor:
+        raised = fit[0], self._power * fit[1]
+        return directed(self.direction, raised, centred(1.0, raised))
 
     @property
     def _power(self) -> int:
@@ -121,6 +135,11 @@ def fitted(codes: Tensor) -> Moments:
     check(codes)
     variance, mean = torch.var_mean(codes, dim=0, correction=0)
     return mean, (variance + FLOOR).log()
+
+
+def of_law(law: Law) -> Moments:
+    """The fit to endlessly many codes of a law."""
+    return law.mean, (law.covariance.diagonal() + FLOOR).log()
 
 
 def centred(variance: float, like: Moments) -> Moments:

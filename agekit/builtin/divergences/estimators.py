@@ -7,12 +7,12 @@ from typing import Literal
 import torch
 from torch import Tensor
 
-from agekit.contracts import Reference
+from agekit.contracts import Law, Reference
 
 from ..references import Gaussian, Sphere
 from . import pairwise
 from .clouds import FLOOR, check_dim, unknown
-from .means import Profile, means
+from .means import Profile, means, normal_mean
 
 Estimator = Literal["unbiased", "biased", "linear"]
 
@@ -28,6 +28,14 @@ def discrepancy(p: Tensor, q: Reference | Tensor, profile: Profile, estimator: E
         p, q = _aligned(p, q, estimator)
         own, across = mean_within(q, profile, estimator), mean_between(p, q, profile, estimator)
     return (mean_within(p, profile, estimator) + own - 2 * across).to(p.dtype)
+
+
+def limit(law: Law, profile: Profile) -> float:
+    """The discrepancy of normal codes and N(0, I), in the limit of many codes."""
+    variances, axes = torch.linalg.eigh(law.covariance)
+    variances, here, one = variances.clamp_min(0), torch.zeros_like(law.mean), torch.ones_like(law.mean)
+    own = normal_mean(here, 2 * variances, profile) + normal_mean(here, 2 * one, profile)
+    return (own - 2 * normal_mean(axes.T @ law.mean, variances + one, profile)).item()
 
 
 def mean_within(x: Tensor, profile: pairwise.Profile, estimator: Estimator = "unbiased") -> Tensor:

@@ -67,6 +67,18 @@ def gaussian_means(squared: Tensor, profile: Profile, dim: int, variance: float 
     return total / len(mixtures) + (0.0 if isinstance(profile, kernels.Power) else 1.0)
 
 
+def normal_mean(mean: Tensor, variances: Tensor, profile: Profile) -> Tensor:
+    """E k of a difference of points that is N(mean, diag(variances)): [d], [d] -> []."""
+    squares, total = mean.square(), torch.zeros_like(mean[0])
+    mixtures = _mixtures(profile, (squares + variances).sum().reshape(1, 1))
+    for rates, weights in mixtures:
+        u = rates.reshape(-1, 1)
+        spread = 2 * u * variances
+        logarithm = -(spread.log1p() / 2 + u * squares / (1 + spread)).sum(dim=1)
+        total = total + weights.flatten() @ logarithm.expm1()
+    return total / len(mixtures) + (0.0 if isinstance(profile, kernels.Power) else 1.0)
+
+
 def _mixtures(profile: Profile, scale: Tensor) -> Mixture:
     if isinstance(profile, kernels.Power):
         return [_of_power(profile.exponent, scale)]

@@ -8,10 +8,10 @@ from typing import Annotated, Literal
 import torch
 from torch import Tensor
 
-from agekit.contracts import Divergence, Known, Reference, option
+from agekit.contracts import Divergence, Known, Law, Reference, option
 
 from ..precision import full_precision
-from ..references import Sphere
+from ..references import Gaussian, Sphere
 from . import estimators, kernels
 from .clouds import FLOOR, check
 from .kernels import Kernel
@@ -67,6 +67,13 @@ class MMD(Divergence):
             return estimators.linear(p, q, self.estimator)
         return estimators.discrepancy(p, q, self._profile(q, p.shape[1]), self.estimator, "mmd")
 
+    def limit(self, reference: Reference, law: Law) -> float | None:
+        """|mean|² with the linear kernel; with the others, known of normal codes against gaussian."""
+        if self.kernel == "linear":
+            return law.mean.square().sum().item()
+        known = law.normal and isinstance(reference, Gaussian)
+        return estimators.limit(law, self._profile(reference, reference.dim)) if known else None
+
     def _profile(self, q: Reference | Tensor, dim: int) -> Profile:
         if self.kernel == "energy":
             return kernels.Power(1.0)
@@ -112,6 +119,11 @@ class EnergyDistance(Divergence):
         if isinstance(q, Tensor):
             check(q, like=p)
         return estimators.discrepancy(p, q, kernels.Power(self.exponent), self.estimator, "energy")
+
+    def limit(self, reference: Reference, law: Law) -> float | None:
+        """Known of normal codes against gaussian."""
+        known = law.normal and isinstance(reference, Gaussian)
+        return estimators.limit(law, kernels.Power(self.exponent)) if known else None
 
 
 class Uniformity(Divergence):

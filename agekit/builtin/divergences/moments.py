@@ -7,7 +7,7 @@ from collections.abc import Iterator
 import torch
 from torch import Tensor
 
-from agekit.contracts import Divergence, Known, Reference, option
+from agekit.contracts import Divergence, Known, Law, Reference, option
 
 from ..precision import full_precision
 from ..references import Gaussian, Sphere, Uniform
@@ -53,8 +53,20 @@ class MomentMatching(Divergence):
             scale = (other.detach().var(dim=0, correction=0).mean() + FLOOR).sqrt()
             against = _of_cloud((other - other.detach().mean(dim=0)) / scale, self.order)
             codes = codes - other.detach().mean(dim=0)
-        own = _of_cloud(codes / scale, self.order)
-        return torch.stack([(a - b).square().mean() for a, b in zip(own, against, strict=True)]).sum()
+        return _apart(_of_cloud(codes / scale, self.order), against)
+
+    def limit(self, reference: Reference, law: Law) -> float | None:
+        """Known up to the second order, and for normal codes in all."""
+        if self.order > 2 and not law.normal:
+            return None
+        mean, covariance = law.mean / reference.variance**0.5, law.covariance / reference.variance
+        own = [mean, covariance, torch.zeros_like(mean), 3 * covariance.diagonal().square()][: self.order]
+        return _apart(own, _of_reference(reference, mean, self.order)).item()
+
+
+def _apart(a: list[Tensor], b: list[Tensor]) -> Tensor:
+    """The mean squares of the differences of moments, summed over orders."""
+    return torch.stack([(x - y).square().mean() for x, y in zip(a, b, strict=True)]).sum()
 
 
 def _of_cloud(codes: Tensor, order: int) -> list[Tensor]:

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 import torch
 from torch import Tensor
 
-from agekit.contracts import Divergence, Known, Reference, option
+from agekit.contracts import Divergence, Known, Law, Reference, option
 
 from ..precision import full_precision, uncompiled
 from ..references import Gaussian, Sphere
@@ -52,6 +52,14 @@ class NeighbourKL(Divergence):
         if not isinstance(reference, Sphere) or reference.dim < 2:
             raise unknown("kl_neighbours", reference, "gaussian, and sphere from dimension 2 on")
         return (start - log_cap(nearest(reference.project(wide), self.k), reference.dim).mean()).to(codes.dtype)
+
+    def limit(self, reference: Reference, law: Law) -> float | None:
+        """KL(N(m, S) ‖ N(0, I)) of normal codes, where it is finite."""
+        dim = len(law.mean)
+        if not law.normal or not isinstance(reference, Gaussian) or torch.linalg.matrix_rank(law.covariance) < dim:
+            return None
+        moments = law.covariance.trace() + law.mean.square().sum() - torch.logdet(law.covariance)
+        return (moments.item() - dim) / 2
 
 
 def _flat(codes: Tensor, k: int) -> Tensor:

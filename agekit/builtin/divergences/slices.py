@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 from torch.utils.checkpoint import checkpoint
 
-from agekit.contracts import Divergence, Known, Reference, option
+from agekit.contracts import Divergence, Known, Law, Reference, option
 
 from ..precision import full_precision
 from ..references import Gaussian, Sphere, norm, normal
@@ -60,6 +60,12 @@ class SlicedWasserstein(Divergence):
         gaps = (x[at_x.to(x.device)] - y[at_y.to(y.device)]).abs().pow(self.p).mean(dim=1)
         return widths.to(x) @ gaps
 
+    def limit(self, reference: Reference, law: Law) -> float | None:
+        """|m|²/d + (s − 1)², of codes that are N(m, s²I), for p = 2 and the reference gaussian."""
+        if self.p != 2 or not isinstance(reference, Gaussian) or not _isotropic(law):
+            return None
+        return (law.mean.square().mean() + (law.covariance[0, 0].sqrt() - 1).square()).item()
+
 
 class SIGReg(Divergence):
     """Sketched isotropic Gaussian regularisation: Epps and Pulley's statistic of random slices, per code.
@@ -103,11 +109,30 @@ class SIGReg(Divergence):
         gap = [(t, w, (t * (1 - gaps)).cos() @ masses - math.exp(-(t**2) / 2)) for t, w in _points()]
         return sum(weight * value.item() ** 2 for _, weight, value in gap)
 
+    def limit(self, reference: Reference, law: Law) -> float | None:  # noqa: ARG002
+        """Of codes that are N(m, s²I): the slice at a cosine u to m has the function e^{it|m|u − s²t²/2}."""
+        if not _isotropic(law):
+            return None
+        variance, length = law.covariance[0, 0].item(), law.mean.norm().item()
+        gaps, masses = quadrature.on_sphere(len(law.mean), law.mean)
+        total = 0.0
+        for t, weight in _points():
+            turn = ((t * length * (1 - gaps)).cos() @ masses).item()
+            own, normal = math.exp(-variance * t**2 / 2), math.exp(-(t**2) / 2)
+            total += weight * (own**2 + normal**2 - 2 * own * normal * turn)
+        return total
+
 
 def directions(codes: Tensor, count: int, generator: torch.Generator) -> Tensor:
     """Random unit vectors, as columns: [d, count]."""
     draws = normal(count, codes.shape[1], generator).to(codes)
     return (draws / norm(draws).clamp_min(torch.finfo(draws.dtype).tiny)).T
+
+
+def _isotropic(law: Law) -> bool:
+    """Whether a law is normal, with a multiple of I as its covariance."""
+    one = torch.eye(len(law.mean)).to(law.covariance)
+    return law.normal and torch.allclose(law.covariance, law.covariance[0, 0] * one)
 
 
 def epps_pulley(codes: Tensor, ways: Tensor) -> Tensor:
