@@ -4,7 +4,7 @@ VENV    := .venv
 BIN     := $(VENV)/bin
 PLUGINS := $(wildcard plugins/*)
 
-.PHONY: demo test check compare semantic format docs clean
+.PHONY: demo test check compare semantic format docs lab clean
 
 demo: $(VENV)/.runtime
 	$(BIN)/agekit run recipes/quickstart.toml
@@ -32,6 +32,11 @@ format: $(VENV)/.tools
 	$(BIN)/ruff check --fix agekit benchmarks docs plugins tests
 
 docs: $(VENV)/.tools
+	$(BIN)/python docs/write.py
+
+# about four minutes on two quiet cores; the page of divergences quotes its numbers
+lab: $(VENV)/.tools
+	OMP_NUM_THREADS=1 $(BIN)/python docs/lab.py
 	$(BIN)/python docs/write.py
 
 clean:

@@ -1,10 +1,11 @@
-"""Write docs/components.md from the docstrings of what is registered, or check that it is what they say.
+"""Write docs/components.md and docs/divergences.md from the docstrings of what is registered, or check them.
 
 python docs/write.py [--check]
 """
 
 from __future__ import annotations
 
+import csv
 import inspect
 import sys
 from collections.abc import Iterator
@@ -13,26 +14,54 @@ from pathlib import Path
 from agekit.cli.components import described_operand, described_option
 from agekit.contracts import SHELVES, Component, Measure
 from agekit.plugins import BUILTIN, Loaded, load
-from agekit.registry import Registry
+from agekit.registry import Entry, Registry
 
-PAGE = Path(__file__).parent / "components.md"
-HEAD = """# Components
+DOCS = Path(__file__).parent
+COMPONENTS = """# Components
 
 Everything that agekit itself brings, as recipes name it. This page is written from the docstrings by `make docs`;
 `agekit show divergence kl_sphere` prints the same in a terminal, with what plugins add.
 """
+DIVERGENCES = """# Divergences
+
+Every divergence that agekit itself brings, with its formula and its source. This page is written from the docstrings by
+`make docs`, and from the measurements of [the lab](lab.md): power is how far a departure moves the mean, in standard
+deviations of the null; below 1, a divergence is as good as blind to it, and below 0 it takes the departure for better
+than the reference. The bias under the null stands beside the standard deviation. The lab says what the departures are,
+and measures the same at other sizes, and for divergences of your own.
+"""
+SEEN = {"gaussian": DOCS / "lab_gaussian.csv", "sphere": DOCS / "lab_sphere.csv"}
+"""What the lab measured, by reference."""
+
+BLIND = 1.0
+"""The power below which a departure counts as not seen."""
 
 
-def page(loaded: Loaded) -> str:
-    """The whole page."""
-    return HEAD + "".join(f"\n{part}" for shelf in SHELVES for part in _shelf(loaded.registries.shelves[shelf.name]))
+def components(loaded: Loaded) -> str:
+    """The page of all components; divergences have a page of their own."""
+    parts = [_shelf(loaded.registries.shelves[shelf.name]) for shelf in SHELVES]
+    return COMPONENTS + "".join(f"\n{part}" for shelf in parts for part in shelf)
+
+
+def divergences(loaded: Loaded) -> str:
+    """The page of divergences."""
+    entries = _own(loaded.registries.divergences)
+    parts = [f"## {entry.name}\n\n{_body(entry.component)}{_seen(entry.name)}" for entry in entries]
+    return DIVERGENCES + "".join(f"\n{part}" for part in parts)
+
+
+def _own(registry: Registry) -> list[Entry]:
+    return [entry for entry in registry.entries.values() if entry.owner in BUILTIN]
 
 
 def _shelf(registry: Registry) -> Iterator[str]:
-    entries = [entry for entry in registry.entries.values() if entry.owner in BUILTIN]
+    entries, shelf = _own(registry), registry.shelf
     if entries:
-        contract = registry.shelf.contract
-        yield f'## {registry.shelf.name}\n\n`{registry.shelf.key} = "…"`. {contract.summary()}\n'
+        yield f'## {shelf.name}\n\n`{shelf.key} = "…"`. {shelf.contract.summary()}\n'
+    if entries and shelf.name == "divergences":
+        names = ", ".join(f"[{entry.name}](divergences.md#{entry.name})" for entry in entries)
+        yield f"They are on [a page of their own](divergences.md): {names}.\n"
+        return
     for entry in entries:
         yield f"### {entry.name}\n\n{_body(entry.component)}"
 
@@ -49,16 +78,50 @@ def _body(component: type[Component]) -> str:
     return "\n".join(lines)
 
 
+def _seen(name: str) -> str:
+    """What the lab measured of a divergence, and of its variants."""
+    lines = []
+    for reference, file in SEEN.items():
+        with file.open(encoding="utf-8", newline="") as stream:
+            rows = [row for row in csv.DictReader(stream) if row["divergence"].partition(":")[0] == name]
+        for label in dict.fromkeys(row["divergence"] for row in rows):
+            own = {row["codes"]: row for row in rows if row["divergence"] == label}
+            powers = {codes: float(row["power"]) for codes, row in own.items() if row["power"]}
+            null = " ± ".join(f"{float(own['null'][column]):.2g}" for column in ("error", "sd"))
+            cells = _as_option(label), reference, null, _seen_of(powers), _missed_of(powers)
+            lines.append(f"| {' | '.join(cells)} |\n")
+    if not lines:
+        return ""
+    return f"\n| n = d = 64 | against | bias ± sd | power | hardly seen |\n|---|---|---|---|---|\n{''.join(lines)}"
+
+
+def _as_option(label: str) -> str:
+    options = label.partition(":")[2]
+    return f"`{options}`" if options else "as it is"
+
+
+def _seen_of(powers: dict[str, float]) -> str:
+    seen = [f"{cloud} {power:.3g}" for cloud, power in powers.items() if abs(power) >= BLIND]
+    return ", ".join(seen) or "nothing"
+
+
+def _missed_of(powers: dict[str, float]) -> str:
+    return ", ".join(cloud for cloud, power in powers.items() if abs(power) < BLIND)
+
+
 def main() -> int:
-    """Write the page, or compare it."""
-    text = page(load())
-    if "--check" not in sys.argv:
-        PAGE.write_text(text, encoding="utf-8")
-        return 0
-    if PAGE.read_text(encoding="utf-8") == text:
-        return 0
-    print(f"{PAGE} is not what the docstrings say: run make docs", file=sys.stderr)
-    return 1
+    """Write the pages, or compare them."""
+    loaded = load()
+    stale = []
+    for name, text in (("components.md", components(loaded)), ("divergences.md", divergences(loaded))):
+        page = DOCS / name
+        if "--check" not in sys.argv:
+            page.write_text(text, encoding="utf-8")
+        elif not page.exists() or page.read_text(encoding="utf-8") != text:
+            stale.append(page)
+    for page in stale:
+        print(f"{page} is not what the docstrings and the lab say: run make docs", file=sys.stderr)
+    return 1 if stale else 0
 
 
 if __name__ == "__main__":

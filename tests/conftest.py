@@ -24,6 +24,15 @@ def elsewhere(monkeypatch, cache, tmp_path):
     torch.use_deterministic_algorithms(deterministic)
 
 
+@pytest.fixture(scope="session")
+def registries():
+    """All that is installed, and the divergences of the lab's tests."""
+    from .laboratory import ADDED
+    from .tiny import loaded_with
+
+    return loaded_with(ADDED).registries
+
+
 @pytest.fixture
 def installed(tmp_path, monkeypatch):
     """A function that installs a plugin of one module for the time of a test."""

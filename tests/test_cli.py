@@ -14,7 +14,8 @@ from agekit.cli import main
 from agekit.contracts import SHELVES
 
 TRAINING = ["run", "resume", "sample", "reconstruct", "board"]
-COMMANDS = [*TRAINING, "plan", "validate", "copy", "schema", "list", "show", "plugins", "check", "plugin", "data"]
+COMMANDS = [*TRAINING, "lab", "plan", "validate", "copy", "schema", "list", "show", "plugins"]
+COMMANDS += ["check", "plugin", "data"]
 HEAVY = {"torch", "pydantic", "numpy", "PIL", "rich", "pluggy"}
 
 

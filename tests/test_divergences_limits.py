@@ -60,7 +60,8 @@ def codes_of(law: Law, draws: torch.Generator) -> torch.Tensor:
         plain = 12**0.5 * (torch.rand(MANY, DIM, generator=draws, dtype=torch.float64) - 0.5)
     own = torch.linalg.cholesky(torch.cov(plain.T, correction=0))
     white = torch.linalg.solve_triangular(own, (plain - plain.mean(dim=0)).T, upper=False)
-    return law.mean + (torch.linalg.cholesky(law.covariance) @ white).T
+    codes: torch.Tensor = law.mean + (torch.linalg.cholesky(law.covariance) @ white).T
+    return codes
 
 
 def value_of(divergence: Divergence, codes: torch.Tensor, draws: torch.Generator) -> float:

@@ -62,19 +62,24 @@ checkpoint_every = 4
 
 def recipe_of(*settings: str, text: str = TINY, components: Mapping[str, tuple[str, type]] | None = None) -> Recipe:
     """The tiny recipe, or another, with `--set` settings; `components` are registered first: name to (shelf, class)."""
-    loaded = plugins.load()
-    if components:
-
-        @hookimpl
-        def agekit_register(registries):
-            for name, (shelf, component) in components.items():
-                registries.shelves[shelf].add(name, component)
-
-        plugins.add(loaded, SimpleNamespace(agekit_register=agekit_register), "tiny")
+    loaded = loaded_with(components or {})
     document = parse(text, "tiny.toml")
     for one in settings:
         document = overlay(document, setting(one, document), [])
     return bind(document, loaded.registries, "tiny")
+
+
+def loaded_with(components: Mapping[str, tuple[str, type]]) -> plugins.Loaded:
+    """All that is installed, and these components: name to (shelf, class)."""
+    loaded = plugins.load()
+
+    @hookimpl
+    def agekit_register(registries):
+        for name, (shelf, component) in components.items():
+            registries.shelves[shelf].add(name, component)
+
+    plugins.add(loaded, SimpleNamespace(agekit_register=agekit_register), "tiny")
+    return loaded
 
 
 def game_of(*settings: str, text: str = TINY, components: Mapping[str, tuple[str, type]] | None = None) -> Game:

@@ -90,10 +90,7 @@ def setting(text: str, document: Document, origin: str = "--set") -> Document:
     key = [part.strip() for part in key_text.split(".")]
     if not found or not all(key):
         raise RecipeError([Problem("--set", f"found {text!r}, where KEY=VALUE fits", "")])
-    try:
-        value = tomllib.loads(f"value = {value_text}")["value"]
-    except (tomllib.TOMLDecodeError, RecursionError):
-        value = value_text.strip()
+    value = value_of(value_text)
     tree: Any = copy.deepcopy(document.tree)
     place = _place(tree, key, value, text)
     tables = list(takewhile(lambda part: isinstance(part, str), place))  # a list is only ever replaced whole
@@ -102,6 +99,18 @@ def setting(text: str, document: Document, origin: str = "--set") -> Document:
     for part in reversed(tables):
         tree = {part: tree}
     return Document(tree, {place: origin})
+
+
+def value_of(text: str) -> Any:
+    """A value as it is written in TOML; what is no TOML is taken as text.
+
+    >>> value_of("[1, 2.5]"), value_of("imq")
+    ([1, 2.5], 'imq')
+    """
+    try:
+        return tomllib.loads(f"value = {text}")["value"]
+    except (tomllib.TOMLDecodeError, RecursionError):
+        return text.strip()
 
 
 def _place(tree: Any, key: Sequence[str], value: Any, text: str) -> Key:
@@ -232,4 +241,4 @@ def _paths(tree: Any) -> Iterator[tuple[Any, str]]:
         yield from ((table, "from") for table in (networks.values() if isinstance(networks, dict) else ()))
 
 
-__all__ = ["Document", "absolute", "load", "overlay", "parse", "setting", "stages"]
+__all__ = ["Document", "absolute", "load", "overlay", "parse", "setting", "stages", "value_of"]

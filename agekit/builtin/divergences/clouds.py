@@ -24,9 +24,8 @@ def check_dim(codes: Tensor, reference: Reference) -> None:
         raise ValueError(f"codes of dimension {codes.shape[1]} cannot be compared with a reference of {reference.dim}")
 
 
-def unknown(name: str, reference: Reference, known: str) -> ValueError:
-    """What to raise where nothing is known in closed form about a reference."""
+def unknown(name: str, reference: Reference, known: str, *, samples: bool = True) -> ValueError:
+    """What to raise where nothing is known in closed form about a reference; `samples` are taken in its place."""
     kind = type(reference).__name__.lower()
-    return ValueError(
-        f"{name} has no closed form for the reference {kind}, only for {known}; compare with its draws z2"
-    )
+    instead = "; compare with its draws z2" if samples else ""
+    return ValueError(f"{name} has no closed form for the reference {kind}, only for {known}{instead}")

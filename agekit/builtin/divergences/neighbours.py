@@ -50,7 +50,7 @@ class NeighbourKL(Divergence):
         if isinstance(reference, Gaussian):
             return (start + _flat(wide, self.k)).to(codes.dtype)
         if not isinstance(reference, Sphere) or reference.dim < 2:
-            raise unknown("kl_neighbours", reference, "gaussian, and sphere from dimension 2 on")
+            raise unknown("kl_neighbours", reference, "gaussian, and sphere from dimension 2 on", samples=False)
         return (start - log_cap(nearest(reference.project(wide), self.k), reference.dim).mean()).to(codes.dtype)
 
     def limit(self, reference: Reference, law: Law) -> float | None:

@@ -104,7 +104,7 @@ class SIGReg(Divergence):
         if isinstance(reference, Gaussian):
             return 0.0
         if not isinstance(reference, Sphere):
-            raise unknown("sigreg", reference, "gaussian and sphere")
+            raise unknown("sigreg", reference, "gaussian and sphere", samples=False)
         gaps, masses = quadrature.on_sphere(reference.dim, torch.empty(0))
         gap = [(t, w, (t * (1 - gaps)).cos() @ masses - math.exp(-(t**2) / 2)) for t, w in _points()]
         return sum(weight * value.item() ** 2 for _, weight, value in gap)

@@ -50,7 +50,7 @@ class KernelStein(Divergence):
         if isinstance(reference, Gaussian):
             return 0.0
         if not isinstance(reference, Sphere):
-            raise unknown("ksd", reference, "gaussian and sphere")
+            raise unknown("ksd", reference, "gaussian and sphere", samples=False)
         gaps, weights = quadrature.on_sphere(reference.dim, torch.empty(0))
         one = torch.ones((), dtype=torch.float64)
         value, *_ = self._profile(reference.dim)(2 * gaps, one, one)

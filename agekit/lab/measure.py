@@ -1,0 +1,214 @@
+"""Measuring: a divergence on one cloud after another, its gradient with it."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass, field
+
+import torch
+from torch import Tensor
+
+from ..contracts import Reference
+from ..errors import AgekitError, RecipeError
+from ..game.randomness import generator
+from ..registry import Registries
+from .candidates import Candidate, candidate, candidates
+from .clouds import NULL, Cloud, null, placing
+
+CPU = torch.device("cpu")
+
+
+@dataclass(frozen=True)
+class Settings:
+    """What a table is measured against: the reference, batch sizes, repetitions, and the seed of every draw.
+
+    Growth is measured from the largest batch on, or from `grown` codes on, where these are more.
+    """
+
+    reference: Reference
+    batches: tuple[int, ...]
+    repetitions: int
+    seed: int
+    grown: int = 0
+
+    @property
+    def largest(self) -> int:
+        """The batch size from which growth is measured."""
+        return max(*self.batches, self.grown)
+
+
+@dataclass(frozen=True)
+class Measurement:
+    """A divergence on a cloud, over repetitions.
+
+    mean, sd: of its values.
+    gradient: the root mean square of the norm of its gradient by the codes, [n, d].
+    signal: |E G| / √(tr Cov G), where G = Σ_i [∂D/∂x_i x_iᵀ, ∂D/∂x_i] is the gradient that a linear layer under the
+        codes would get. |E G|² is estimated without bias, and taken to be 0 where the estimate is below.
+    """
+
+    mean: float
+    sd: float
+    gradient: float
+    signal: float
+
+
+@dataclass(frozen=True)
+class Entry:
+    """A divergence at one batch size: under the null, and on other clouds by their names.
+
+    known holds its values in the limit of many codes, by cloud, where they are known. `refused` says why there is
+    nothing, where it does not take so few codes.
+    """
+
+    label: str
+    batch: int
+    measured: Mapping[str, Measurement] = field(default_factory=dict)
+    known: Mapping[str, float] = field(default_factory=dict)
+    refused: str = ""
+
+    def power(self, cloud: str) -> float | None:
+        """How far the mean is from that of the null, in standard deviations of the null."""
+        base, there = self.measured.get(NULL), self.measured.get(cloud)
+        if base is None or there is None or cloud == NULL:
+            return None
+        return (there.mean - base.mean) / base.sd if base.sd > 0 else math.nan
+
+    def error(self, cloud: str) -> float | None:
+        """How far the mean is from the known value: under the null, the bias."""
+        there = self.measured.get(cloud)
+        return there.mean - self.known[cloud] if there and cloud in self.known else None
+
+
+def table(
+    chosen: Sequence[Candidate], clouds: Sequence[Cloud], settings: Settings, done: Callable[[], None]
+) -> list[Entry]:
+    """Measure each candidate at each batch size, on the null and on these clouds; `done` is told of each cloud."""
+    return [_entry(each, clouds, settings, batch, done) for each in chosen for batch in settings.batches]
+
+
+def takers(
+    names: Sequence[str], settings: Settings, registries: Registries
+) -> tuple[list[Candidate], list[tuple[str, str]]]:
+    """The candidates of these names; of no names, all that take the reference, and why each of the others does not.
+
+    Raises `RecipeError` where a name, or an option, is none, `AgekitError` where a named one takes no batch.
+    """
+    if names:
+        named = candidates(names, registries)
+        for each in named:
+            if why := refusal(each, settings):
+                raise AgekitError(f"{each.label}: {why}")
+        return named, []
+    chosen, left_out = [], []
+    for name in registries.divergences:
+        try:
+            each = candidate(name, registries)
+        except RecipeError as error:  # it has an option without a default, or needs more than codes
+            left_out.append((name, str(error)))
+            continue
+        if why := refusal(each, settings):
+            left_out.append((name, why))
+        else:
+            chosen.append(each)
+    return chosen, left_out
+
+
+def refusal(each: Candidate, settings: Settings) -> str:
+    """Why a candidate takes none of the batches; empty where it takes one."""
+    said = ""
+    for batch in settings.batches:
+        try:
+            each.value(_draw(null(settings.reference), settings, batch, 0), settings.reference, settings.seed)
+        except ValueError as error:
+            said = str(error)
+        else:
+            return ""
+    return said
+
+
+def _entry(
+    candidate: Candidate, clouds: Sequence[Cloud], settings: Settings, batch: int, done: Callable[[], None]
+) -> Entry:
+    measured: dict[str, Measurement] = {}
+    try:
+        for cloud in (null(settings.reference), *clouds):
+            measured[cloud.name] = measure(candidate, cloud, settings, batch)
+            done()
+    except ValueError as error:
+        for _ in range(len(clouds) + 1 - len(measured)):
+            done()
+        return Entry(candidate.label, batch, refused=str(error))
+    return Entry(candidate.label, batch, measured, known_values(candidate, clouds, settings.reference))
+
+
+def known_values(candidate: Candidate, clouds: Sequence[Cloud], reference: Reference) -> dict[str, float]:
+    """What a candidate comes to on many codes: its ideal under the null, and elsewhere its limit."""
+    known = {}
+    with suppress(ValueError):  # it may know none for this reference
+        known[NULL] = candidate.divergence.ideal(reference)
+    for cloud in clouds:
+        limit = candidate.divergence.limit(reference, cloud.law) if cloud.law else None
+        if limit is not None:
+            known[cloud.name] = limit
+    return known
+
+
+def measure(candidate: Candidate, cloud: Cloud, settings: Settings, batch: int) -> Measurement:
+    """One divergence on one cloud. Draws are functions of the seed, so that all see the same ones.
+
+    Raises `ValueError` where the divergence does not take these codes.
+    """
+    place, sums = placing(settings.reference), Sums()
+    for repetition in range(settings.repetitions):
+        codes = _draw(cloud, settings, batch, repetition).requires_grad_()
+        value = candidate.value(place(codes), settings.reference, settings.seed, "lab", batch, repetition)
+        sums.add(value.item(), codes.detach(), gradient_of(value, codes))
+    return sums.measurement()
+
+
+def gradient_of(value: Tensor, codes: Tensor) -> Tensor:
+    """The gradient by the codes; 0 where the value does not depend on them."""
+    if not value.requires_grad:
+        return torch.zeros_like(codes)
+    return torch.autograd.grad(value, codes)[0]
+
+
+def _draw(cloud: Cloud, settings: Settings, batch: int, repetition: int) -> Tensor:
+    return cloud.draw(batch, generator(CPU, settings.seed, "lab", batch, repetition, "codes"))
+
+
+@dataclass
+class Sums:
+    """What is summed up over repetitions."""
+
+    values: list[float] = field(default_factory=list)
+    squares: float = 0.0
+    layer: Tensor = field(default_factory=lambda: torch.zeros(()))
+    layer_squares: float = 0.0
+
+    def add(self, value: float, codes: Tensor, gradient: Tensor) -> None:
+        """Add a value with its gradient, at codes [n, d]."""
+        gradient, codes = gradient.double(), codes.double()
+        layer = torch.cat([gradient.T @ codes, gradient.sum(dim=0, keepdim=True).T], dim=1)
+        self.values.append(value)
+        self.squares += gradient.square().sum().item()
+        self.layer = self.layer + layer
+        self.layer_squares += layer.square().sum().item()
+
+    def measurement(self) -> Measurement:
+        """The statistics of all."""
+        count = len(self.values)
+        mean, sd = _mean_and_sd(self.values)
+        raw = (self.layer / count).square().sum().item()
+        variance = (self.layer_squares - count * raw) / (count - 1)
+        signal = max(0.0, raw - variance / count)
+        ratio = math.sqrt(signal / variance) if variance > 0 else math.nan
+        return Measurement(mean, sd, math.sqrt(self.squares / count), ratio)
+
+
+def _mean_and_sd(values: Sequence[float]) -> tuple[float, float]:
+    numbers = torch.tensor(values, dtype=torch.float64)
+    return numbers.mean().item(), numbers.std().item()

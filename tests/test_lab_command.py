@@ -1,0 +1,195 @@
+"""`agekit lab`: what it prints, saves and refuses."""
+
+import re
+import statistics
+import sys
+from importlib.util import find_spec
+from pathlib import Path
+
+import pytest
+from PIL import Image
+
+import agekit
+from agekit.builtin.divergences import SphereKL
+from agekit.cli import main
+from agekit.cli.lab import batches_of
+from agekit.errors import AgekitError
+from agekit.game.load import load_recipe
+from agekit.game.views import Gallery
+from agekit.lab.departures import DEPARTURES
+from agekit.plugins import load
+from agekit.train.folder import open_run
+from agekit.train.run import restore_last
+
+from .laboratory import builtin_divergences, rows_of
+from .runs import begin, events_of
+from .tiny import TINY
+
+pytestmark = pytest.mark.usefixtures("elsewhere")
+
+SMALL = ["--dim", "6", "--batch", "8,16", "--repetitions", "3"]
+
+
+@pytest.fixture(autouse=True)
+def no_matplotlib(monkeypatch):
+    """As for most: the plot, which takes seconds, has a test of its own."""
+    monkeypatch.setitem(sys.modules, "matplotlib", None)
+
+
+def test_a_table_is_printed_and_saved(capsys):
+    assert main(["lab", "kl_gaussian", "sigreg:slices=4", *SMALL]) == 0
+    said = capsys.readouterr()
+    assert "against gaussian, dimension 6; 3 draws of each cloud, seed 0" in said.out
+    assert all(departure.name in said.out for departure in DEPARTURES)
+    assert "gradient signal-to-noise" in said.out
+    assert said.err == "warning: lab/power.png needs matplotlib, which is not here: pip install 'agekit[plots]'\n"
+    rows = rows_of("lab/table.csv")
+    assert len(rows) == 2 * 2 * (1 + len(DEPARTURES))
+    assert {row["divergence"] for row in rows} == {"kl_gaussian", "sigreg:slices=4"}
+    bases = {(row["divergence"], row["batch"]): row for row in rows if row["codes"] == "null"}
+    for row in rows:
+        assert (row["reference"], row["dim"], row["repetitions"], row["seed"]) == ("gaussian", "6", "3", "0")
+        base = bases[row["divergence"], row["batch"]]
+        if row["codes"] != "null":
+            power = (float(row["mean"]) - float(base["mean"])) / float(base["sd"])
+            assert float(row["power"]) == pytest.approx(power, rel=1e-6, abs=1e-6)
+        if row["known"]:
+            assert float(row["error"]) == pytest.approx(float(row["mean"]) - float(row["known"]), rel=1e-5, abs=1e-8)
+    assert {int(row["batch"]) for row in rows_of("lab/costs.csv")} == {8, 16, 32, 64}
+    assert [row["label"] for row in rows_of("lab/scaling.csv")] == ["kl_gaussian", "sigreg:slices=4"]
+
+
+def test_tensorboard_has_a_run_for_each_divergence():
+    assert main(["lab", "kl_gaussian", "sigreg:slices=4", *SMALL]) == 0
+    assert main(["lab", "kl_gaussian", "sigreg:slices=4", *SMALL]) == 0
+    folders = sorted(path.name for path in Path("lab/events/gaussian-6").iterdir())
+    assert folders == ["kl_gaussian", "sigreg_slices=4"]
+    assert len(list(Path("lab/events/gaussian-6/kl_gaussian").iterdir())) == 1
+    events = events_of("lab/events/gaussian-6/kl_gaussian")
+    powers = {e.step: e.value for e in events.Scalars("power/shift")}
+    written = {int(r["batch"]): float(r["power"]) for r in rows_of("lab/table.csv") if r["codes"] == "shift"}
+    assert powers.keys() == written.keys() == {8, 16}
+    assert "cost/peak_bytes" in events.Tags()["scalars"]
+
+
+def test_numbers_are_those_of_the_seed():
+    names = ["kl_gaussian", "mmd:to=z2", "sliced_wasserstein:slices=4"]
+    for seed, out in (("7", "first"), ("7", "again"), ("8", "other")):
+        assert main(["lab", *names, *SMALL, "--seed", seed, "--out", out]) == 0
+    first, again, other = (Path(out, "table.csv").read_bytes() for out in ("first", "again", "other"))
+    assert first == again
+    assert first != other
+
+
+def test_what_does_not_apply_is_said(capsys):
+    assert main(["lab", "--reference", "sphere", "--dim", "6", "--batch", "4,9", "--repetitions", "2"]) == 0
+    said = capsys.readouterr().out
+    assert "n/a  gaussian_kl_full, n = 4: 4 codes span no covariance in dimension 6" in said
+    assert "left out  cramer_wold: cramer_wold has no closed form for the reference sphere" in said
+    rows = rows_of("lab/table.csv")
+    assert {row["divergence"] for row in rows} >= {*builtin_divergences()} - {"cramer_wold"}
+    assert {row["codes"] for row in rows} == {"", "null", *(d.name for d in DEPARTURES)} - {"scale", "heavy_tail"}
+    assert [row["batch"] for row in rows if row["refused"]] == ["4"]
+
+
+def test_a_match_names_the_weight(capsys):
+    assert main(["lab", "--match", "moments", "moments", "--dim", "4", "--repetitions", "2"]) == 0
+    said = capsys.readouterr().out
+    assert "moments with weight 1 has the gradient norm of moments with weight 1" in said
+    assert "half-way to departures from gaussian, dimension 4" in said
+    assert main(["lab", "--match", "kl_sphere", "mmd", "--dim", "4", "--repetitions", "2", "--batch", "8,16"]) == 0
+    said = capsys.readouterr().out
+    assert "departures from sphere, dimension 4" in said
+    rows = rows_of("lab/match.csv")
+    assert {row["batch"] for row in rows} == {"8", "16"}
+    median = statistics.median(float(row["weight"]) for row in rows)
+    found = re.search(r"mmd with weight (\S+) has", said)
+    assert found
+    assert float(found[1]) == pytest.approx(median, rel=1e-3)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (["kl_shpere"], "no divergence is called 'kl_shpere'; did you mean kl_sphere?"),
+        (["mmd", "--batch", "16,x"], "--batch 16,x: found 'x', where whole numbers from 2 on"),
+        (["mmd", "--batch", "16,1"], "--batch 16,1: found '1', where whole numbers from 2 on"),
+        (["cramer_wold", "--reference", "sphere"], "cramer_wold has no closed form for the reference sphere"),
+        (["mmd", "--reference", "spher"], "no reference is called 'spher'; did you mean sphere?"),
+        (["mmd", "--dim", "0"], "dim: found 0, where a whole number greater than or equal to 1 fits"),
+        (["mmd", "--repetitions", "1"], "--repetitions 1: of fewer than 2 nothing is known"),
+        (["mmd", "--match", "mmd", "energy"], "--match names both divergences; mmd is one too many"),
+        (["--in-game", "nowhere", "--dim", "4"], "the reference and the dimension are the run's"),
+        (["--in-game", "nowhere"], "nowhere"),
+        (["kl_sphere", *SMALL, "--out", "file/inside"], "cannot be written"),
+    ],
+)
+def test_what_cannot_be_measured_is_told(arguments, said, capsys):
+    Path("file").touch()
+    assert main(["lab", *arguments]) == 1
+    told = capsys.readouterr().err
+    assert told.startswith("error: ")
+    assert said in told
+
+
+def test_batches_are_sorted_and_told_once():
+    assert batches_of(" 64, 16,64") == (16, 64)
+    with pytest.raises(AgekitError, match="found ''"):
+        batches_of("16,")
+
+
+@pytest.fixture(scope="module")
+def trained(tmp_path_factory, cache):
+    with pytest.MonkeyPatch.context() as patch:
+        patch.chdir(tmp_path_factory.mktemp("trained"))
+        patch.setenv("AGEKIT_CACHE", str(cache))
+        begin("seen", TINY)
+        return Path("runs/seen").resolve()
+
+
+def test_the_codes_of_a_run_are_measured(trained, capsys):
+    arguments = ["lab", "kl_sphere", "mmd", "--in-game", str(trained), "--repetitions", "3"]
+    assert main(arguments) == 0
+    said = capsys.readouterr().out
+    assert "step 12, against sphere" in said
+    rows = rows_of("lab/in_game.csv")
+    assert {row["codes"] for row in rows} == {"null", "e(x)", "e(g(z))"}
+    assert {row["batch"] for row in rows} == {"8"}  # the run's own
+    assert {row["dim"] for row in rows} == {"6"}
+    far = [float(row["power"]) for row in rows if row["codes"] != "null"]
+    assert min(far) > 2  # twelve steps do not make a sphere
+    before = Path("lab/in_game.csv").read_bytes()
+    assert main(arguments) == 0
+    assert Path("lab/in_game.csv").read_bytes() == before
+
+
+def test_all_codes_of_a_run_at_once_are_those_that_it_shows(trained):
+    """A batch of all 40 samples leaves nothing to chance."""
+    assert main(["lab", "kl_sphere", "--in-game", str(trained), "--repetitions", "2", "--batch", "40"]) == 0
+    row = next(row for row in rows_of("lab/in_game.csv") if row["codes"] == "e(x)")
+    folder = open_run(trained)
+    gallery = Gallery(agekit.build(load_recipe(folder.recipe, load(), name="tiny")))
+    assert restore_last(folder, gallery.game, gallery)
+    value = SphereKL()(gallery.show("codes", count=40).of).item()
+    assert float(row["mean"]) == pytest.approx(value, rel=1e-4)
+    assert float(row["sd"]) == pytest.approx(0, abs=1e-6)
+
+
+def test_divergences_are_matched_on_the_codes_of_a_run(trained, capsys):
+    assert main(["lab", "--match", "kl_sphere", "kl_gaussian", "--in-game", str(trained), "--repetitions", "2"]) == 0
+    assert "kl_gaussian with weight 1 has the gradient norm of kl_sphere with weight 1" in capsys.readouterr().out
+    assert [row["codes"] for row in rows_of("lab/match.csv")] == ["e(x)", "e(g(z))"]
+    assert main(["lab", "mmd", "--in-game", str(trained), "--batch", "41"]) == 1
+    assert "a batch of 41: the run's data makes 40 codes e(x)" in capsys.readouterr().err
+
+
+@pytest.mark.skipif(not find_spec("matplotlib"), reason="matplotlib is an extra")
+def test_the_plot_is_a_picture(monkeypatch, capsys):
+    monkeypatch.delitem(sys.modules, "matplotlib")
+    assert main(["lab", "kl_gaussian", "gaussian_kl_full", "--dim", "6", "--batch", "4,8", "--repetitions", "2"]) == 0
+    assert capsys.readouterr().err == ""
+    with Image.open("lab/power.png") as image:
+        assert image.format == "PNG"
+        assert image.width > 600
+        assert len(image.convert("RGB").getcolors(1 << 20) or []) > 50
+    assert not [path for path in Path("lab").iterdir() if path.name.endswith(".tmp")]
