@@ -34,7 +34,7 @@ format: $(VENV)/.tools
 docs: $(VENV)/.tools
 	$(BIN)/python docs/write.py
 
-# about four minutes on two quiet cores; the page of divergences quotes its numbers
+# about six minutes on a quiet core; the page of divergences quotes its numbers
 lab: $(VENV)/.tools
 	OMP_NUM_THREADS=1 $(BIN)/python docs/lab.py
 	$(BIN)/python docs/write.py
