@@ -295,9 +295,9 @@ class Follow(Controller):
     def __call__(self, state: Any, readings: Any, rate: float) -> Any:
         raise NotImplementedError
 
-    def check(self, ideals: Mapping[str, float]) -> None:
+    def check(self, own: str, ideals: Mapping[str, float | None]) -> None:
         for name, ideal in ideals.items():
-            if ideal < self.needs:
+            if ideal is not None and ideal < self.needs:
                 raise ValueError(f"the ideal value of {name} is {ideal:g}, where {self.needs:g} or more fits")
 
 

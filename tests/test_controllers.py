@@ -65,7 +65,7 @@ def test_bang_bang_is_the_released_rule_of_the_adversarys_weight():
     real, fake = ideal * (1 + 0.06 * noise.random((2, 400)))
     rates = 0.96 ** (np.arange(400) // 40)
     controller = BangBang(terms=("real", "fake"), start=-0.5, drift=-0.001, correction=0.02, most=0.0, ratio=1.05)
-    controller.check({"real": ideal, "fake": ideal})
+    controller.check("encoder.fake", {"real": ideal, "fake": ideal})
     steps = [readings({"real": r, "fake": f}, ideal) for r, f in zip(real, fake, strict=True)]
     found = played(controller, steps, list(rates))
     wanted = released(real, fake, rates, 0.5, ideal)
@@ -88,18 +88,16 @@ def test_the_limit_of_a_divergence_with_ideal_0_is_an_excess():
     excess = 0.025 * (math.log(dim) - 0.5)
     assert 0.05 * old.ideal(reference) / 2 == pytest.approx(excess, rel=1e-2)
     controller = BangBang(terms=("real",), start=-0.5, drift=-0.001, correction=0.02, excess=excess)
-    controller.check({"real": 0.0})
+    controller.check("encoder.fake", {"real": 0.0})
     found = played(controller, [readings({"real": value}) for value in (excess * 0.99, excess * 1.01)])
     assert found == pytest.approx([-0.5, -0.501, -0.482])
 
 
 def test_a_limit_that_is_always_passed_is_refused():
     controller = BangBang(terms=("real", "fake"), start=1.0, drift=0.1, correction=-0.2, ratio=1.05)
-    controller.check({"real": 2.0, "fake": 1.0})
-    with pytest.raises(
-        ValueError, match=r"the limit of fake is 0, and its ideal value is 0, .* an excess greater than"
-    ):
-        controller.check({"real": 2.0, "fake": 0.0})
+    controller.check("encoder.fake", {"real": 2.0, "fake": 1.0})
+    with pytest.raises(ValueError, match=r"the limit of fake is 0, and its ideal value is 0, .* a greater excess fits"):
+        controller.check("encoder.fake", {"real": 2.0, "fake": 0.0})
 
 
 def test_bang_bang_has_limits_on_both_sides_and_looks_at_every_term():

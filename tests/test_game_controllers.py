@@ -10,7 +10,7 @@ import pytest
 import torch
 
 from agekit.contracts import Controller, Reading, option
-from agekit.errors import PluginError, RunError
+from agekit.errors import PluginError, RecipeError, RunError
 from agekit.game.controllers import gradient_norm
 from agekit.game.cost import cost
 from agekit.game.describe import describe_plan
@@ -190,6 +190,33 @@ def test_no_controller_waits_for_the_device(name):
     moved = controller(state, dict.fromkeys(controller.watches(), Reading(number, 0.0, number)), 1.0)
     assert moved.keys() == state.keys()
     assert {(value.device.type, value.shape) for value in moved.values()} == {("meta", torch.Size())}
+
+
+@pytest.mark.parametrize(
+    ("weight", "message"),
+    [
+        (BALANCE.replace('"reconstruct"', '"fake"'), "weight of encoder.reconstruct, and scales fake by its gradient"),
+        (BALANCE.replace('"real"', '"generator.fake"'), "by other parameters than encoder.reconstruct; a term of enc"),
+    ],
+)
+def test_gradient_balance_is_refused_where_its_norms_are_not_comparable(weight, message):
+    with pytest.raises(RecipeError, match=message):
+        game_of(f"{TERMS}.reconstruct.weight={weight}")
+
+
+@pytest.mark.parametrize("reference", ["sphere", "uniform"])
+def test_a_divergence_without_a_known_ideal_trains_and_has_no_limit_in_multiples_of_it(reference):
+    """SIGReg knows no ideal at the uniform reference; that concerns only who asks for one."""
+    said = f'latent.reference="{reference}"', f'{TERMS}.real={{ divergence = "sigreg", of = "e(x)" }}'
+    assert game_of(*said).step().terms["encoder"]["real"].isfinite()
+    watching = f"{TERMS}.fake.weight={BANG_BANG.replace(', ratio = 1.05', '')}excess = 0.05, most = 0.0 }}"
+    if reference == "sphere":
+        assert game_of(*said, watching).step().weights["encoder"]["fake"] == -0.5
+    else:
+        with pytest.raises(RecipeError, match=r"the ideal value of real is not known; ratio = 0 and an excess fit"):
+            game_of(*said, watching)
+        loose = watching.replace("excess = 0.05", "ratio = 0.0, excess = 0.5")
+        assert game_of(*said, loose).step().weights["encoder"]["fake"] == -0.5
 
 
 # ---- where the state goes

@@ -134,6 +134,12 @@ def test_a_divergence_is_taken_once_of_all_codes_with_its_ideal_beside_it():
     assert abs(by_batch - expected) > 0.02
 
 
+def test_a_divergence_of_what_is_no_code_has_no_ideal():
+    """The reference is that of the codes: it says nothing of other vectors, though they may be compared with it."""
+    (values,) = judged(playing(HELD_OUT, 'metrics.odd={ divergence = "kl_gaussian", of = "factors" }')).values()
+    assert values.keys() == {"value"}
+
+
 def test_codes_are_compared_with_draws_or_with_other_codes():
     game = playing(
         HELD_OUT,

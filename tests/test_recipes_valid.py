@@ -140,10 +140,10 @@ def test_an_ablation_states_only_what_differs(data, ablation):
         )
 
 
-def terms_of(name):
+def terms_of(name, stage=0):
     return {
         (player.name, term.name): (term.label, term.weight, {at: str(text) for at, text in term.operands.items()})
-        for player in load(name).stages[0].players
+        for player in load(name).stages[stage].players
         for term in player.terms
     }
 
@@ -165,7 +165,11 @@ def test_what_each_ablation_changes(data):
         "mmd": divergences,
         "gaussian": divergences | {("generator", "recover")},
     }
-    assert found["generator_recon"]["generator", "reconstruct"] == whole["encoder", "reconstruct"]
+    stages, given_stages = load(f"age_{data}").stages, load(f"age_{data}_generator_recon").stages
+    assert [(stage.keys, stage.batch) for stage in given_stages] == [(stage.keys, stage.batch) for stage in stages]
+    for stage in range(len(stages)):
+        given = terms_of(f"age_{data}_generator_recon", stage)
+        assert given["generator", "reconstruct"] == terms_of(f"age_{data}", stage)["encoder", "reconstruct"]
     assert ("encoder", "real") not in found["direct"]
     assert found["direct"]["generator", "fake"][2] == {"of": "e(g(z))", "to": "e(x)"}
     assert found["direct"]["encoder", "fake"][1] == -found["direct"]["generator", "fake"][1] == -1

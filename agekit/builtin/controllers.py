@@ -53,12 +53,14 @@ class BangBang(Controller):
     def watches(self) -> tuple[str, ...]:
         return self.terms
 
-    def check(self, ideals: Mapping[str, float]) -> None:
+    def check(self, own: str, ideals: Mapping[str, float | None]) -> None:  # noqa: ARG002 - any weight may be this
         for name, ideal in ideals.items():
-            if self._limit(ideal) <= ideal:
+            if ideal is None and self.ratio:
+                raise ValueError(f"the ideal value of {name} is not known; ratio = 0 and an excess fit")
+            if ideal is not None and self._limit(ideal) <= ideal:
                 raise ValueError(
                     f"the limit of {name} is {self._limit(ideal):g}, and its ideal value is {ideal:g}, "
-                    "above which every finite batch lies; an excess greater than 0 fits"
+                    "above which every finite batch lies; a greater excess fits"
                 )
 
     def begin(self) -> Mapping[str, float]:
@@ -72,8 +74,8 @@ class BangBang(Controller):
         held = self.least is not None or self.most is not None
         return {"weight": moved.clamp(self.least, self.most) if held else moved}
 
-    def _limit(self, ideal: float) -> float:
-        return self.ratio * ideal + self.excess
+    def _limit(self, ideal: float | None) -> float:
+        return self.ratio * (ideal or 0.0) + self.excess
 
 
 class Margin(Controller):
@@ -158,6 +160,13 @@ class GradientBalance(Controller):
 
     def watches(self) -> tuple[str, ...]:
         return self.term, self.like
+
+    def check(self, own: str, ideals: Mapping[str, float | None]) -> None:  # noqa: ARG002 - it sees gradients alone
+        player, _, term = own.partition(".")
+        if self.term not in (term, own):
+            raise ValueError(f"it is the weight of {own}, and scales {self.term} by its gradient; term = {term!r} fits")
+        if "." in self.like and not self.like.startswith(f"{player}."):
+            raise ValueError(f"{self.like} has gradients by other parameters than {own}; a term of {player} fits")
 
     def begin(self) -> Mapping[str, float]:
         return {"weight": self.start, "term": 0.0, "like": 0.0}

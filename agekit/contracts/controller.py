@@ -18,13 +18,14 @@ class Reading:
     """What a controller learns of a term from the step before.
 
     value: the term, unweighted, [], on the device; the mean over its player's updates.
-    ideal: what a divergence comes to where the codes follow the reference exactly; 0 for any other loss.
+    ideal: what a divergence of codes comes to where they follow the reference exactly, None where that is not known; 0
+        for any other loss.
     gradient: the norm, [], of the unweighted term's gradient with respect to all parameters that its player owns, in
         the player's last update; None where no controller asks for it.
     """
 
     value: Tensor
-    ideal: float
+    ideal: float | None
     gradient: Tensor | None = None
 
 
@@ -56,5 +57,9 @@ class Controller(Component):
         term's player as a share of its first in this stage. Pure, and without waiting for the device.
         """
 
-    def check(self, ideals: Mapping[str, float]) -> None:
-        """Raise `ValueError`, saying what would fit, where it cannot work on terms with these ideal values."""
+    def check(self, own: str, ideals: Mapping[str, float | None]) -> None:
+        """Raise `ValueError`, saying what would fit, where it cannot work.
+
+        `own` is the term whose weight it is, as `player.term`; `ideals` are those of the terms it watches, by the names
+        it gives them, as a `Reading` has them.
+        """

@@ -112,7 +112,7 @@ def _check(recipe: Recipe, binder: Binder) -> None:
     scope = _checked_scope(recipe, binder)
     for player in stage.players:
         _check_terms(player, scope, binder)
-    check_controllers(recipe, binder)
+    check_controllers(recipe, scope, binder)
     for name, view in stage.views.items():
         _check_view(name, view, scope, binder)
     for metric in stage.metrics.values():

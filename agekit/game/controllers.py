@@ -11,6 +11,7 @@ from ..contracts import Controller, Progress, Reading, Reference
 from ..errors import PluginError
 from ..recipe.tables import weight_at
 from .bound import Player
+from .graph import Scope
 from .watching import Place, ideal_of, watched
 
 Values = dict[str, dict[str, Tensor]]
@@ -29,14 +30,16 @@ class Controllers:
     def __init__(
         self,
         players: Sequence[Player],
+        scope: Scope,
         reference: Reference | None,
         device: torch.device,
         before: Controllers | None = None,
     ) -> None:
         self.device = device
         terms = {(player.name, term.name): term for player in players for term in player.terms}
-        self.ideals = {place: ideal_of(term, reference) for place, term in terms.items()}
         self.of = {place: term.weight for place, term in terms.items() if isinstance(term.weight, Controller)}
+        seen = {place for (player, _), one in self.of.items() for place in watched(one, player).values()}
+        self.ideals = {p: ideal_of(terms[p].loss, terms[p].operands, scope, reference) for p in seen}
         going_on = {place for place, one in self.of.items() if before and before.of.get(place) == one}
         self.states: dict[Place, State] = {
             place: before.states[place] if before and place in going_on else self._state(place, controller.begin())

@@ -89,7 +89,7 @@ class Game:
         if self.batches is not None:
             _check_batches(recipe, self.batches.length)
         self.seats: list[Seat] = []
-        self.controllers = Controllers((), None, device)
+        self.controllers = Controllers((), self.scope, None, device)
         self.views: dict[str, ViewPlan] = {}
         self.metrics: dict[str, MetricsPlan] = {}
         self.steps_done = 0
@@ -102,7 +102,9 @@ class Game:
         self.stage: BoundStage = self.recipe.stages[position]
         self.stage_step = 0
         set_modes(self.networks, self.stage)
-        self.controllers = Controllers(self.stage.players, self.recipe.reference, self.device, self.controllers)
+        self.controllers = Controllers(
+            self.stage.players, self.scope, self.recipe.reference, self.device, self.controllers
+        )
         try:
             self.seats = [self._seat(player, carried.get(player.name)) for player in self.stage.players]
             self.views = {

@@ -19,6 +19,7 @@ from .game import Game
 from .graph import REFERENCE
 from .plan import PlannedMetric
 from .randomness import generator
+from .watching import ideal_of
 
 
 @dataclass
@@ -103,12 +104,9 @@ class Whole(Taking):
     def _values(self, columns: Sequence[Any]) -> Mapping[str, float]:
         """The value; beside it, where the codes are compared with the reference, its ideal and the excess over it."""
         value = self.component(*columns, **self._chance()).item()
-        reference = self.game.recipe.reference
-        if reference is None or self.planned.spec.operands.get("to", Name(REFERENCE)) != Name(REFERENCE):
-            return {"value": value}
-        try:
-            ideal = self.component.ideal(reference)
-        except ValueError:  # it knows none for this reference
+        spec, game = self.planned.spec, self.game
+        ideal = ideal_of(self.component, spec.operands, game.scope, game.recipe.reference)
+        if ideal is None or spec.operands.get("to", Name(REFERENCE)) != Name(REFERENCE):
             return {"value": value}
         return {"value": value, "ideal": ideal, "excess": value - ideal}
 

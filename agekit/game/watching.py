@@ -1,12 +1,16 @@
-"""Whose terms a controller watches, and whether it may. No torch in here."""
+"""Whose terms a controller watches, what they come to at best, and whether it may. No torch in here."""
 
 from __future__ import annotations
 
-from ..contracts import Controller, Divergence, Reference
+from collections.abc import Mapping
+
+from ..contracts import CODE, Controller, Divergence, Measure, Reference
 from ..errors import nearest
+from ..recipe.language import Expression
 from ..recipe.source import Key
 from .bind import Binder
-from .bound import Player, Recipe, Term
+from .bound import Recipe
+from .graph import Graph, Scope
 
 Place = tuple[str, str]
 """Where a term stands: the name of its player, and its own."""
@@ -18,34 +22,42 @@ def watched(controller: Controller, player: str) -> dict[str, Place]:
     return {name: (first, last) if dot else (player, first) for name, (first, dot, last) in places.items()}
 
 
-def ideal_of(term: Term, reference: Reference | None) -> float:
-    """What a term's divergence comes to where the codes follow the reference exactly; 0 for any other loss."""
-    return term.loss.ideal(reference) if reference and isinstance(term.loss, Divergence) else 0.0
+def ideal_of(
+    measure: Measure, operands: Mapping[str, Expression], scope: Scope, reference: Reference | None
+) -> float | None:
+    """What a term or a metric comes to where the codes follow the reference exactly; 0 for what is no divergence.
+
+    None where a divergence knows it not, or is not of codes.
+    """
+    if not isinstance(measure, Divergence):
+        return 0.0
+    graph = Graph(scope)
+    try:
+        codes = graph.nodes[graph.add(operands["of"])].space.kind == CODE
+        return measure.ideal(reference) if codes and reference else None
+    except ValueError:  # it knows none for this reference; an operand that makes no sense is reported elsewhere
+        return None
 
 
-def check_controllers(recipe: Recipe, binder: Binder) -> None:
+def check_controllers(recipe: Recipe, scope: Scope, binder: Binder) -> None:
     """Note what controllers watch that is not there, and those that cannot work on what they watch."""
     players = recipe.stages[0].players
+    terms = {(player.name, term.name): term for player in players for term in player.terms}
     written = _written(binder)
-    ideals = {(p.name, term.name): ideal_of(term, recipe.reference) for p in players for term in p.terms}
-    for player in players:
-        for term in player.terms:
-            if isinstance(term.weight, Controller):
-                key: Key = ("players", player.name, "terms", term.name, "weight")
-                _check(term.weight, player, key, written, ideals, binder)
-
-
-def _check(
-    controller: Controller, player: Player, key: Key, written: set[Place], ideals: dict[Place, float], binder: Binder
-) -> None:
-    places = watched(controller, player.name)
-    for name in [name for name, place in places.items() if place not in written]:
-        binder.wrong(key, f"watches {name!r}, and no term is called so; {_meant(name, player.name, written)}")
-    if ideals.keys() >= {*places.values()}:
-        try:
-            controller.check({name: ideals[place] for name, place in places.items()})
-        except ValueError as error:
-            binder.wrong(key, str(error))
+    for (player, name), term in terms.items():
+        if not isinstance(term.weight, Controller):
+            continue
+        key: Key = ("players", player, "terms", name, "weight")
+        places = watched(term.weight, player)
+        for missing in [called for called, place in places.items() if place not in written]:
+            binder.wrong(key, f"watches {missing!r}, and no term is called so; {_meant(missing, player, written)}")
+        if terms.keys() >= {*places.values()}:
+            seen = {called: terms[place] for called, place in places.items()}
+            ideals = {n: ideal_of(one.loss, one.operands, scope, recipe.reference) for n, one in seen.items()}
+            try:
+                term.weight.check(f"{player}.{name}", ideals)
+            except ValueError as error:
+                binder.wrong(key, str(error))
 
 
 def _meant(name: str, player: str, written: set[Place]) -> str:
