@@ -17,14 +17,13 @@ from concurrent.futures import ProcessPoolExecutor
 from functools import partial
 from multiprocessing import get_context
 from pathlib import Path
-from typing import Any
 
-from safetensors.torch import load_file, save_file
-from torch import Tensor
+from safetensors.torch import load_file
 
 import agekit
 
-from .compare_page import SHOWN, Result, grid, page
+from .compare_page import SHOWN, grid, page
+from .keeping import Result, keep, kept, made_by, play, save
 
 SYSTEMS = {
     "age_toyfaces": "AGE",
@@ -68,58 +67,30 @@ def settings(name: str, given: argparse.Namespace, threshold: float) -> list[str
     return said
 
 
-def play(name: str, said: Sequence[str]) -> tuple[Any, float]:
-    """Play a recipe to its end: the game, and the seconds of a step."""
-    game = agekit.build(agekit.load(name, *said))
-    start = time.perf_counter()
-    for step in range(1, game.total_steps + 1):
-        game.step()
-        if step % -(-game.total_steps // 10) == 0 or step == game.total_steps:
-            seconds = (time.perf_counter() - start) / step
-            print(f"{name:30} {step:5} of {game.total_steps} steps, {seconds:.3f} s each", flush=True)
-    return game, seconds
-
-
 def probe(given: argparse.Namespace) -> Result:
     """Train the probe, and judge it on held-out faces."""
-    said = [*common(given), f"run.steps={given.probe_steps}"]
-    if result := kept(PROBE, said, given.out):
+    said, path = [*common(given), f"run.steps={given.probe_steps}"], given.out / f"{PROBE}.json"
+    maker = made_by(PROBE, said)
+    if result := kept(path, maker):
         return result
-    game, seconds = play(PROBE, said)
+    game = agekit.build(agekit.load(PROBE, *said))
+    seconds = play(game, PROBE, game.total_steps)
     for reader in READERS:
         save(game.networks[reader].state_dict(), given.out / f"{reader}.safetensors")
-    return keep(PROBE, said, given.out, {"seconds": seconds, "metrics": agekit.judge(game)})
+    return keep(path, maker, {"seconds": seconds, "metrics": agekit.judge(game)})
 
 
 def system(name: str, given: argparse.Namespace, threshold: float) -> Result:
     """Train a system, judge it, and keep pictures of it."""
-    said = settings(name, given, threshold)
-    if result := kept(name, said, given.out):
+    said, path = settings(name, given, threshold), given.out / f"{name}.json"
+    maker = made_by(name, said)
+    if result := kept(path, maker):
         return result
-    game, seconds = play(name, said)
+    game = agekit.build(agekit.load(name, *said))
+    seconds = play(game, name, game.total_steps)
     views = ["samples", *(["reconstructions", "inputs"] if "e" in game.networks else [])]
-    pictures = {view: agekit.show(game, view, SHOWN).of for view in views}
-    save(pictures, given.out / f"{name}.safetensors")
-    return keep(name, said, given.out, {"seconds": seconds, "metrics": agekit.judge(game)})
-
-
-def kept(name: str, said: Sequence[str], out: Path) -> Result | None:
-    """What a finished run with these very settings has left; None where there is none."""
-    path = out / f"{name}.json"
-    result: Result = json.loads(path.read_text(encoding="utf-8")) if path.is_file() else {}
-    return result if result.get("settings") == list(said) else None
-
-
-def keep(name: str, said: Sequence[str], out: Path, result: Result) -> Result:
-    """Leave a result for the next time; it is the last that a run writes."""
-    result = {"settings": list(said), **result}
-    (out / f"{name}.json").write_text(json.dumps(result, indent=2), encoding="utf-8")
-    return result
-
-
-def save(tensors: Mapping[str, Tensor], path: Path) -> None:
-    """Write tensors to a file."""
-    save_file({name: tensor.contiguous() for name, tensor in tensors.items()}, path)
+    save({view: agekit.show(game, view, SHOWN).of for view in views}, path.with_suffix(".safetensors"))
+    return keep(path, maker, {"seconds": seconds, "metrics": agekit.judge(game)})
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

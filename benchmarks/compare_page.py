@@ -9,11 +9,10 @@ import torch
 from PIL import Image, ImageDraw, ImageFont
 from torch import Tensor
 
+from .keeping import Result
+
 Metrics = Mapping[str, Mapping[str, float]]
 """What `agekit.judge` returns."""
-
-Result = dict[str, Any]
-"""What a run has left: its settings, the seconds of a step, and its metrics."""
 
 SHOWN = 12
 """Samples, and reconstructions, in a row of the picture."""

@@ -20,20 +20,25 @@ from dataclasses import dataclass
 from functools import partial
 from multiprocessing import get_context
 from pathlib import Path
-from typing import Any
 
-import torch
-from safetensors.torch import load_file, save_file
+from safetensors.torch import load_file
 from torch.utils.flop_counter import FlopCounterMode
 
 import agekit
 
-from .semantic_page import SHOWN, Result, grid, page
+from .keeping import Result, keep, kept, made_by, play, save
+from .semantic_page import SHOWN, grid, page
 
 RECIPE = "age_toyfaces_semantic"
 AGREE = '{ loss = "parse_agreement", of = "s(g(e(x)))", to = "s(x)", weight = 1 }'
-CARRIERS: dict[str, tuple[str, ...]] = {"none": (), "encoder": ("encoder",), "generator": ("generator",)}
-"""The arms: which players carry the agreement."""
+RECONSTRUCT = '{ reciprocity = "l1", of = "g(e(x))", to = "x", weight = 5 }'
+ARMS: dict[str, tuple[str, ...]] = {
+    "none": (),
+    "encoder": (f"players.encoder.terms.agree={AGREE}",),
+    "generator": (f"players.generator.terms.agree={AGREE}",),
+    "pixels": (f"players.generator.terms.reconstruct={RECONSTRUCT}",),
+}
+"""Who carries the agreement; and, without it, the generator that is given L_X: it, too, is told of single samples."""
 
 PARSERS = {"s": 0, "q": 1}
 """The parser of the loss, and another that judges it; the seeds from which they are trained."""
@@ -98,28 +103,27 @@ class Job:
                 f'networks.{name}={{ parser = "unet", width = 16, depth = {self.world.depth}, from = "{source}" }}'
             )
         said += ["metrics.parses=false", *(f"metrics.{name}={table}" for name, table in METRICS.items())]
-        carriers = CARRIERS[self.arm]
-        said += [f"players.{player}.terms.agree={AGREE}" for player in carriers]
-        return said if "generator" in carriers else [*said, "players.generator.terms.agree=false"]
+        return [*said, "players.generator.terms.agree=false", *ARMS[self.arm]]
 
 
 def train(parser: tuple[World, str], out: Path) -> Result:
     """Train one of the parsers, and judge it on held-out faces."""
     world, name = parser
     said = [*world.settings(PARSERS[name]), f"run.steps={world.parser_steps}", f"networks.s.depth={world.depth}"]
-    path = out / f"{world.name}-{name}.json"
-    if result := kept(path, said):
+    path, maker = out / f"{world.name}-{name}.json", made_by(world.parser, said)
+    if result := kept(path, maker):
         return result
     game = agekit.build(agekit.load(world.parser, *said))
     seconds = play(game, path.stem, game.total_steps)
     save(game.networks["s"].state_dict(), path.with_suffix(".safetensors"))
-    return keep(path, said, {"seconds": seconds, "metrics": agekit.judge(game)["parses"]})
+    return keep(path, maker, {"seconds": seconds, "metrics": agekit.judge(game)["parses"]})
 
 
 def compare(job: Job, out: Path) -> Result:
     """Play a game, and judge it at each of its marks; pictures of the first seed are kept, too."""
     said, path = job.settings(out), out / f"{job.name}.json"
-    if result := kept(path, [*said, str(job.marks)]):
+    maker = made_by(RECIPE, said, job.marks)
+    if result := kept(path, maker):
         return result
     game, rows = agekit.build(agekit.load(RECIPE, *said)), {}
     for row, steps in sorted(job.marks.items(), key=lambda mark: mark[1]):
@@ -130,7 +134,7 @@ def compare(job: Job, out: Path) -> Result:
             names = ("parses", "true_parses", "reconstructions", "inputs")
             pictures = [picture for pair in shown for picture in (pair.of, pair.beside) if picture is not None]
             save(dict(zip(names, pictures, strict=True)), path.with_suffix(".safetensors"))
-    return keep(path, [*said, str(job.marks)], {"seconds": seconds, "rows": rows})
+    return keep(path, maker, {"seconds": seconds, "rows": rows})
 
 
 def main_value(values: Mapping[str, float]) -> float:
@@ -138,24 +142,13 @@ def main_value(values: Mapping[str, float]) -> float:
     return values["mean_iou"] if "mean_iou" in values else next(iter(values.values()))
 
 
-def play(game: Any, name: str, until: int) -> float:
-    """Play on until so many steps are done; the seconds of a step."""
-    start, before, seconds = time.perf_counter(), game.steps_done, 0.0
-    while game.steps_done < until:
-        game.step()
-        if game.steps_done % 100 == 0 or game.steps_done == until:
-            seconds = (time.perf_counter() - start) / (game.steps_done - before)
-            print(f"{name:24} {game.steps_done:5} of {until} steps, {seconds:.3f} s each", flush=True)
-    return seconds
-
-
 def jobs_of(world: World, out: Path) -> list[Job]:
-    """Every arm with every seed. AGE alone goes on until it has had the operations of each of the other arms."""
-    costs = {arm: flops(Job(world, arm, 0, {arm: world.steps}), out) for arm in CARRIERS}
-    alone = {"none": world.steps}
-    alone |= {f"none, as {arm}": round(world.steps * costs[arm] / costs["none"]) for arm in CARRIERS if arm != "none"}
-    marks = {arm: alone if arm == "none" else {arm: world.steps} for arm in CARRIERS}
-    return [Job(world, arm, seed, marks[arm]) for seed in range(world.seeds) for arm in CARRIERS]
+    """Every arm with every seed. AGE alone goes on until it has had the operations of either arm with the agreement."""
+    costs = {arm: flops(Job(world, arm, 0, {arm: world.steps}), out) for arm in ("none", "encoder", "generator")}
+    marks = {arm: {arm: world.steps} for arm in ARMS}
+    for arm in ("encoder", "generator"):
+        marks["none"][f"none, as {arm}"] = round(world.steps * costs[arm] / costs["none"])
+    return [Job(world, arm, seed, marks[arm]) for seed in range(world.seeds) for arm in ARMS]
 
 
 def flops(job: Job, out: Path) -> int:
@@ -164,24 +157,6 @@ def flops(job: Job, out: Path) -> int:
     with FlopCounterMode(display=False) as counter:
         game.step()
     return int(counter.get_total_flops())
-
-
-def kept(path: Path, said: Sequence[str]) -> Result | None:
-    """What a finished run with these very settings has left; None where there is none."""
-    result: Result = json.loads(path.read_text(encoding="utf-8")) if path.is_file() else {}
-    return result if result.get("settings") == list(said) else None
-
-
-def keep(path: Path, said: Sequence[str], result: Result) -> Result:
-    """Leave a result for the next time; it is the last that a run writes."""
-    result = {"settings": list(said), **result}
-    path.write_text(json.dumps(result, indent=2), encoding="utf-8")
-    return result
-
-
-def save(tensors: Mapping[str, torch.Tensor], path: Path) -> None:
-    """Write tensors to a file."""
-    save_file({name: tensor.contiguous() for name, tensor in tensors.items()}, path)
 
 
 def worlds(given: argparse.Namespace) -> list[World]:
@@ -200,11 +175,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Train what is not there yet, and write the page."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("--steps", type=int, default=300, help="of each game on generated faces")
-    parser.add_argument("--seeds", type=int, default=3, help="of each game on generated faces")
+    parser.add_argument("--seeds", type=int, default=3, choices=range(1, 9), help="of each game on generated faces")
     parser.add_argument("--parser-steps", type=int, default=800, help="of each parser of generated faces")
     parser.add_argument("--faces", default=os.environ.get("AGEKIT_CELEBAMASK", ""), help="folder of real faces")
     parser.add_argument("--face-steps", type=int, default=200, help="of each game on real faces")
-    parser.add_argument("--face-seeds", type=int, default=3, help="of each game on real faces")
+    parser.add_argument("--face-seeds", type=int, default=3, choices=range(1, 9), help="of each game on real faces")
     parser.add_argument("--face-parser-steps", type=int, default=300, help="of each parser of real faces")
     parser.add_argument("--processes", type=int, default=2, help="side by side")
     parser.add_argument("--out", type=Path, default=Path("runs/semantic"), help="where finished runs are kept")
@@ -234,7 +209,7 @@ def write(
             marks.setdefault(job.world.name, {})[row] = job.marks[row]
     picture = given.page.with_suffix(".png")
     given.page.write_text(page({**vars(given), "picture": picture.name}, parsers, rows, marks), encoding="utf-8")
-    grid({arm: load_file(given.out / f"toyfaces-{arm}-0.safetensors") for arm in CARRIERS}).save(picture)
+    grid({arm: load_file(given.out / f"toyfaces-{arm}-0.safetensors") for arm in ARMS}).save(picture)
 
 
 if __name__ == "__main__":

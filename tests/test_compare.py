@@ -1,13 +1,12 @@
 """The comparison: what its page says, its picture, and the whole of it in small."""
 
-import json
-
 import pytest
 import torch
 from PIL import Image
 
 from benchmarks.compare import main
 from benchmarks.compare_page import grid, page
+from benchmarks.keeping import made_by
 
 
 def noise(*shape, seed=0):
@@ -72,9 +71,25 @@ def test_the_whole_of_it_in_small_is_resumed(elsewhere, tmp_path, capfd):
     ]  # fmt: skip
     with Image.open(tmp_path / "page.png") as picture:
         assert picture.height == 3 * 64
-    said = json.loads((tmp_path / "kept" / "age_toyfaces.json").read_text(encoding="utf-8"))["settings"]
-    assert {"run.steps=1", "networks.g.width=2", "networks.e.width=2"} <= set(said)
-
     assert main(given) == 0
     assert "1 of 1 steps" not in capfd.readouterr().out
     assert (tmp_path / "page.md").read_text(encoding="utf-8") == text
+
+    assert main([*given, "--faces=65"]) == 0
+    assert capfd.readouterr().out.count("1 of 1 steps") == 3
+
+
+def test_a_result_is_kept_for_the_very_recipe_and_weights_it_was_made_by(elsewhere, tmp_path):
+    recipe, weights = tmp_path / "mine.toml", tmp_path / "e.safetensors"
+    weights.write_bytes(b"1")
+    said = [f'networks.e.from="{weights}"']
+
+    def digest(text):
+        recipe.write_text(f'extends = "age_toyfaces"\n{text}', encoding="utf-8")
+        return made_by(str(recipe), said)
+
+    whole = digest("")
+    assert digest("# a comment\n[about]\nsummary = 'other words'") == whole
+    assert len({whole, digest("[run]\nepochs = 3"), digest("[networks]\ne = { width = 3 }")}) == 3
+    weights.write_bytes(b"2")
+    assert digest("") != whole
