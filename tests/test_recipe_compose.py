@@ -118,12 +118,15 @@ def test_false_elsewhere_is_a_value(folder):
     assert extending(folder, "data.flip = false\n").tree["data"]["flip"] is False
 
 
-@pytest.mark.parametrize("child", ["{}", "{ fid = 2 }"])
-def test_published_numbers_are_replaced_whole(tmp_path, child):
+def test_published_numbers_are_not_inherited(tmp_path):
     (tmp_path / "base.toml").write_text("[about]\nsummary = 'a'\npublished = { fid = 1, score = 3 }\n")
-    (tmp_path / "child.toml").write_text(f"extends = 'base.toml'\n[about]\nsource = 'b'\npublished = {child}\n")
-    about = load(tmp_path / "child.toml").tree["about"]
-    assert about == {"summary": "a", "source": "b", "published": {"fid": 2} if "fid" in child else {}}
+    (tmp_path / "child.toml").write_text("extends = 'base.toml'\n[about]\nsource = 'b'\n")
+    (tmp_path / "other.toml").write_text("extends = 'base.toml'\nabout.published.fid = 2\n")
+    child = load(tmp_path / "child.toml")
+    assert child.tree["about"] == {"summary": "a", "source": "b"}
+    assert not [key for key in child.origins if "published" in key]
+    assert load(tmp_path / "other.toml").tree["about"] == {"summary": "a", "published": {"fid": 2}}
+    assert load(tmp_path / "base.toml", ["about.published.fid=2"]).tree["about"]["published"] == {"fid": 2, "score": 3}
 
 
 def test_removing_what_is_not_there_names_the_nearest(folder):

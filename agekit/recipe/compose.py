@@ -37,9 +37,6 @@ REMOVABLE = {
 }
 """What is removed by writing `false`."""
 
-WHOLE = ("about", "published")
-"""The table that is replaced whole: numbers published for one recipe are none of another's that extends it."""
-
 Find = Callable[[str, Path], Path]
 """How the name in `extends` becomes a file, seen from the folder of the file that says it."""
 
@@ -75,10 +72,18 @@ def _extended(path: Path, find: Find, inside: tuple[Path, ...]) -> Document:
         raise RecipeError([Problem("extends", f"found {parent!r}, where a file's name fits", own.origin(("extends",)))])
     problems: list[Problem] = []
     base = _extended(find(parent, path.parent).resolve(), find, (*inside, path))
+    _disown(base)
     merged = overlay(base, own, problems)
     if problems:
         raise RecipeError(problems)
     return merged
+
+
+def _disown(base: Document) -> None:
+    """Leave out the published numbers: those of one recipe are none of another's that extends it."""
+    about = base.tree.get("about")
+    if isinstance(about, dict) and about.pop("published", None) is not None:
+        _forget(base, ("about", "published"))
 
 
 def setting(text: str, document: Document, origin: str = "--set") -> Document:
@@ -160,7 +165,7 @@ def _lay(merged: Document, over: Document, key: Key, problems: list[Problem]) ->
                 )
             below.pop(name, None)
             _forget(merged, inner)
-        elif isinstance(value, dict) and isinstance(below.get(name), dict) and inner != WHOLE:
+        elif isinstance(value, dict) and isinstance(below.get(name), dict):
             _lay(merged, over, inner, problems)
         else:
             below[name] = copy.deepcopy(value)

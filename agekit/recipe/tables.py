@@ -66,7 +66,10 @@ class Length(Table):
 
 
 class About(Table):
-    """What the recipe is, for people: what it reproduces, from where, and the numbers published for it."""
+    """What the recipe is, for people: what it reproduces, from where, and the numbers published for it.
+
+    A recipe that extends another does not inherit `published`.
+    """
 
     summary: str = ""
     source: str = ""

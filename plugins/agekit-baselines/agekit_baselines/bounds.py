@@ -22,7 +22,7 @@ class KLPrior(agekit.Loss):
     N(m, diag v) against the standard normal:            ½ Σ_j (v_j + m_j² − 1 − log v_j)
     von Mises–Fisher against the uniform law on a sphere:  κ E[w] − log E₀[exp(κw)]
 
-    Source: Kingma and Welling 2014, appendix B; Davidson et al. 2018, section 3.4.
+    Source: Kingma and Welling 2014, appendix B; Davidson et al. 2018, section 3.2.
     Shapes: a distribution over [n, M], and the reference -> [n]. Raises ValueError for any other pair.
     """
 

@@ -77,7 +77,7 @@ class VonMisesFisher(Distribution):
     def kl_to_uniform(self) -> Tensor:
         """KL to the uniform law on the sphere: κ E[w] − log E₀[exp(κw)], [...]; it does not depend on μ.
 
-        Source: Davidson et al. 2018, section 3.4, where the area of the sphere enters as a constant.
+        Source: Davidson et al. 2018, section 3.2, where the area of the sphere enters as a constant.
         """
         return self._kl.to(self.loc.dtype)
 

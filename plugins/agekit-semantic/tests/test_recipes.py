@@ -58,12 +58,8 @@ def test_the_shipped_recipes_are_those_of_the_readme():
 @pytest.mark.parametrize("path", RECIPES, ids=lambda path: path.stem)
 def test_a_recipe_is_valid_and_says_what_it_is(path):
     recipe = agekit.load(path)
-    text = path.read_text(encoding="utf-8")
-    assert text.startswith("# ")
     assert recipe.about.summary
     assert recipe.about.source
-    if "extends" in text:
-        assert len(text.splitlines()) <= 15
 
 
 @pytest.mark.parametrize("name", PARSERS)
