@@ -53,8 +53,8 @@ class Judge:
     """Takes the metrics of a game as it stands.
 
     Samples and draws are functions of the seed, so that all metrics of a game see the same ones at every step, and the
-    numbers do not depend on `batch`, rounding apart. (What draws does so batch by batch; losses that balance classes, and
-    batch-norm with the batch's statistics, look at their batch.)
+    numbers do not depend on `batch`, rounding apart. (What draws does so batch by batch; losses that balance classes,
+    and batch-norm with the batch's statistics, look at their batch.)
     """
 
     gallery: Gallery
