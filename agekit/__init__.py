@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from .contracts import (
         Adversarial,
         BrokenSample,
+        Comparison,
         Component,
         Controller,
         Critic,
@@ -55,6 +56,7 @@ __all__ = [
     "Adversarial",
     "AgekitError",
     "BrokenSample",
+    "Comparison",
     "Component",
     "ComputeError",
     "Controller",

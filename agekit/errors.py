@@ -31,7 +31,7 @@ class DataError(AgekitError):
 
 
 class MissingData(DataError):
-    """A data set is not where it was looked for."""
+    """A data set, or a file of weights, is not where it was looked for."""
 
 
 class RunError(AgekitError):

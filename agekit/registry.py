@@ -19,7 +19,7 @@ RESERVED: Mapping[type[Component], frozenset[str]] = {
         {"sees", "makes", "from", "average_of", "decay", "class_names", "class_mapping", "statistics", "buffers"}
     ),
     Loss: frozenset({"weight"}),
-    Measure: frozenset({"count", "statistics"}),
+    Measure: frozenset({"count", "generated", "on", "statistics"}),
 }
 """Keys of the tables that name a component of a kind, so that no option of one may have their name.
 

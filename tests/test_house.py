@@ -21,9 +21,10 @@ FLOORS = {
     **dict.fromkeys(["errors", "contracts", "files", "statistics"], 0),
     **dict.fromkeys(["recipe", "registry", "hooks", "data", "report"], 1),
     **dict.fromkeys(["game", "plugins"], 2),
-    **dict.fromkeys(["train", "evaluate", "lab", "testing"], 3),
-    **dict.fromkeys(["cli", "api"], 4),
-    "__main__": 5,
+    **dict.fromkeys(["train", "lab", "testing"], 3),
+    "evaluate": 4,
+    **dict.fromkeys(["cli", "api"], 5),
+    "__main__": 6,
 }
 PUBLIC = {"", "contracts", "errors", "files", "hooks", "registry", "data", "statistics", "builtin"}
 """What built-ins and plugins may see: the package's own names, and the rooms that make components."""

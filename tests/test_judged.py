@@ -63,7 +63,7 @@ MISTAKES = {
     "a weight": (
         "count = 500",
         "weight = 2",
-        "game.toml:40: metrics.codes.weight: unknown key; known: count, divergence, of, statistics, to",
+        "game.toml:40: metrics.codes.weight: unknown key; known: count, divergence, generated, of, on, statistics, to",
     ),
     "a wrong count": (
         "count = 500",
@@ -153,6 +153,32 @@ MISTAKES = {
         "game.toml:4: data.held_out: the field x is image [3×16×16] held out, and image [3×8×8] in training",
     ),
     "no table of options": (HELD_OUT, "held_out = 3", "game.toml:4: data.held_out: found 3, where a table fits"),
+    "a share that is none": (
+        HELD_OUT,
+        "held_out = { share = 1.5 }",
+        "game.toml:4: data.held_out.share: found 1.5, where a number less than 1 fits",
+    ),
+    "a share, and options": (
+        HELD_OUT,
+        'held_out = { share = 0.5, split = "test" }',
+        "game.toml:4: data.held_out.split: unknown key; known: share",
+    ),
+    "the best by nothing": (
+        'metrics_every = "2 epochs"',
+        'best = "lowest fra.value"',
+        "game.toml:36: run.best: no metric is called 'fra'; did you mean far?",
+    ),
+    "the best in other words": (
+        'metrics_every = "2 epochs"',
+        'best = "least far"',
+        "game.toml:36: run.best: found 'least far', where lowest or highest, and a metric, as in "
+        '"lowest codes.excess", fits',
+    ),
+    "data that is not trained on": (
+        'statistics = "running"',
+        'on = "held out"',
+        "game.toml:40: metrics.codes.on: found 'held out', where training fits",
+    ),
     "a wrong interval": (
         'metrics_every = "2 epochs"',
         'metrics_every = "2 weeks"',

@@ -7,7 +7,7 @@ import pytest
 import torch
 
 import agekit
-from agekit.builtin.metrics import PSNR, Edges, IoU, Sharpness, Spread
+from agekit.builtin.metrics import PSNR, SSIM, Edges, IoU, Sharpness, Spectrum, Spread
 from agekit.contracts import Space
 from agekit.plugins import load
 
@@ -34,7 +34,7 @@ def taken(metric, *operands, parts=1, spaces=None):
 def test_all_metrics_are_tested_here():
     entries = load().registries.metrics.entries.values()
     here = [entry.name for entry in entries if entry.component.__module__ == "agekit.builtin.metrics"]
-    assert here == ["iou", "psnr", "sharpness", "edges", "spread"]
+    assert here == ["iou", "psnr", "ssim", "sharpness", "edges", "spread", "spectrum"]
 
 
 # ---- intersection over union
@@ -112,6 +112,52 @@ def test_psnr_is_the_mean_over_images_in_decibels(dtype):
     a, b = one.double().numpy(), other.double().numpy()
     expected = np.mean([10 * np.log10(4 / ((p - q) ** 2).mean()) for p, q in zip(a, b, strict=True)])
     assert taken(PSNR(), one, other, parts=2) == {"psnr": pytest.approx(expected, rel=1e-6)}
+
+
+def ssim_of(p, q):
+    """By the definition, one window after another, in float64."""
+    at = np.arange(11) - 5
+    window = np.exp(-(at[:, None] ** 2 + at**2) / (2 * 1.5**2))
+    window /= window.sum()
+    found = []
+    for a, b in zip(p.reshape(-1, *p.shape[-2:]), q.reshape(-1, *q.shape[-2:]), strict=True):
+        for i in range(a.shape[0] - 10):
+            for j in range(a.shape[1] - 10):
+                u, v = a[i : i + 11, j : j + 11], b[i : i + 11, j : j + 11]
+                m, n = (window * u).sum(), (window * v).sum()
+                uu, vv = (window * (u - m) ** 2).sum(), (window * (v - n) ** 2).sum()
+                uv = (window * (u - m) * (v - n)).sum()
+                c, d = 0.02**2, 0.06**2
+                found.append((2 * m * n + c) * (2 * uv + d) / ((m**2 + n**2 + c) * (uu + vv + d)))
+    return np.mean(found)
+
+
+def test_ssim_is_that_of_windows_taken_one_by_one():
+    one, other = images(3, height=13, width=15), images(3, height=13, width=15, seed=1)
+    near = (0.8 * one + 0.2 * other).clamp(-1, 1)
+    for target in (other, near):
+        expected = np.mean([ssim_of(p, q) for p, q in zip(one.double().numpy(), target.double().numpy(), strict=True)])
+        assert taken(SSIM(), one, target, parts=2) == {"ssim": pytest.approx(expected, rel=1e-6)}
+    assert taken(SSIM(), one, one)["ssim"] == pytest.approx(1, abs=1e-12)
+    with pytest.raises(ValueError, match="11×11 at least, fit; found"):
+        SSIM().rows(one[..., :10], one[..., :10])
+
+
+def test_the_spectrum_is_that_of_the_covariance():
+    vectors = torch.randn(50, 4, generator=generator()) * torch.tensor([2.0, 1.0, 0.5, 1e-3])
+    found = taken(Spectrum(), vectors, parts=3)
+    covariance = np.cov(vectors.double().numpy().T, bias=True)
+    eigenvalues = np.linalg.eigvalsh(covariance)[::-1]
+    shares = eigenvalues / eigenvalues.sum()
+    expected = {
+        "effective_rank": np.exp(-(shares * np.log(shares)).sum()),
+        "participation": 1 / (shares**2).sum(),
+        "share_of_first": shares[0],
+        "dead": 1,
+        **{f"eigenvalue_{i + 1}": value for i, value in enumerate(eigenvalues)},
+        **{f"variance_{i + 1}": value for i, value in enumerate(np.diag(covariance))},
+    }
+    assert found == pytest.approx(expected, rel=1e-9, abs=1e-15)
 
 
 def test_psnr_of_a_known_error_and_of_none():

@@ -90,8 +90,8 @@ def test_metrics_are_written_when_they_are_due_with_their_protocol():
     assert last["metrics"].keys() == {"far", "fakes"}
     assert last["metrics"] == agekit.judge(run.game)
     assert last["protocol"] == {
-        "far": {"data": "held out", "count": 21, "statistics": "recalibrated"},
-        "fakes": {"data": "draws", "count": 30, "statistics": "running"},
+        "far": {"data": "held out", "count": 21, "statistics": "recalibrated", "generated": 0},
+        "fakes": {"data": "draws", "count": 30, "statistics": "running", "generated": 0},
     }
     assert 0 < last["metrics"]["far"]["value"] < 2
     assert listener.told == 3 * [(21, 51), (51, 51)]

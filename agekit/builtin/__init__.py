@@ -16,7 +16,7 @@ def agekit_register(registries: Registries) -> None:
 
 
 def _losses(registries: Registries) -> None:
-    from . import divergences, losses, metrics, operators, reciprocities, references
+    from . import comparisons, divergences, losses, metrics, operators, reciprocities, references
 
     registries.references.add("sphere", references.Sphere)
     registries.references.add("gaussian", references.Gaussian)
@@ -42,9 +42,13 @@ def _losses(registries: Registries) -> None:
     registries.losses.add("cross_entropy", losses.CrossEntropy)
     registries.metrics.add("iou", metrics.IoU)
     registries.metrics.add("psnr", metrics.PSNR)
+    registries.metrics.add("ssim", metrics.SSIM)
     registries.metrics.add("sharpness", metrics.Sharpness)
     registries.metrics.add("edges", metrics.Edges)
     registries.metrics.add("spread", metrics.Spread)
+    registries.metrics.add("spectrum", metrics.Spectrum)
+    registries.metrics.add("prdc", comparisons.PRDC)
+    registries.metrics.add("neighbours", comparisons.Neighbours)
     registries.operators.add("stop", operators.Stop)
     registries.operators.add("mix", operators.Mix)
     registries.operators.add("grey", operators.Grey)

@@ -14,6 +14,9 @@ from .operators import REC_709
 from .precision import full_precision
 from .reciprocities import flattened
 
+WINDOW = 11
+"""The side of the window of SSIM, in pixels."""
+
 
 class IoU(Metric):
     """Agreement of class scores with classes: intersection over union of each class, their mean, and pixel accuracy.
@@ -69,6 +72,35 @@ class PSNR(Metric):
 
     def values(self, rows: Tensor, spaces: Mapping[str, Space]) -> Mapping[str, float]:  # noqa: ARG002 - contract
         return {"psnr": (10 * (4 / rows.double()).log10()).mean().item()}
+
+
+class SSIM(Metric):
+    """Structural similarity of each image to its target, mean over images: 1 where they are equal.
+
+    SSIM(p, q) = (2 m_p m_q + C₁)(2 s_pq + C₂) / ((m_p² + m_q² + C₁)(s_p² + s_q² + C₂)), with means m, variances s² and
+    covariance s_pq under a Gaussian window of 11×11 pixels (σ = 1.5) about every pixel that has it whole, C₁ = (0.01
+    L)², C₂ = (0.03 L)² and L = 2, since values range over [−1, 1]; the mean over pixels and channels.
+
+    Source: Wang et al. 2004, equation 13, with the constants of section III C.
+    Shapes: images [n, c, h, w] twice, 11×11 at least -> rows [n]. Raises ValueError for anything else.
+    """
+
+    operands = {"of": Operand(), "to": Operand(like="of")}
+
+    @full_precision
+    def rows(self, images: Tensor, targets: Tensor) -> Tensor:
+        if images.ndim != 4 or images.shape != targets.shape or min(images.shape[2:]) < WINDOW:
+            found = f"{[*images.shape]} and {[*targets.shape]}"
+            raise ValueError(f"two batches of images of one shape, {WINDOW}×{WINDOW} at least, fit; found {found}")
+        p, q = images.double(), targets.double()
+        mean_p, mean_q, pp, qq, pq = (smoothed(one) for one in (p, q, p * p, q * q, p * q))
+        near, alike = (0.01 * 2) ** 2, (0.03 * 2) ** 2
+        above = (2 * mean_p * mean_q + near) * (2 * (pq - mean_p * mean_q) + alike)
+        below = (mean_p**2 + mean_q**2 + near) * (pp - mean_p**2 + qq - mean_q**2 + alike)
+        return (above / below).mean((1, 2, 3)).to(images.dtype)
+
+    def values(self, rows: Tensor, spaces: Mapping[str, Space]) -> Mapping[str, float]:  # noqa: ARG002 - contract
+        return {"ssim": rows.double().mean().item()}
 
 
 class Sharpness(Metric):
@@ -131,6 +163,46 @@ class Spread(Metric):
 
     def values(self, rows: Tensor, spaces: Mapping[str, Space]) -> Mapping[str, float]:  # noqa: ARG002 - contract
         return code_statistics(rows)
+
+
+class Spectrum(Metric):
+    """Where vectors vary: the eigenvalues λ of their covariance, the variance of each coordinate, and the dead ones.
+
+    `effective_rank` is that of `spread`; `participation` is (Σλ)² / Σλ², also d where all are equal and 1 where one is
+    left; `share_of_first` is λ₁ / Σλ. A coordinate is `dead` whose variance is below 1/100 of the mean of all.
+    `eigenvalue_1` (the largest) and so on, and `variance_1` and so on, in the order of coordinates, are the spectra.
+
+    Source: Roy and Vetterli 2007 (effective rank); the covariance is that of the sample, 1/n.
+    Shapes: vectors [n, d] -> rows [n, d], as they are.
+    """
+
+    operands = {"of": Operand(vectors=True)}
+
+    def rows(self, vectors: Tensor) -> Tensor:
+        return vectors
+
+    def values(self, rows: Tensor, spaces: Mapping[str, Space]) -> Mapping[str, float]:  # noqa: ARG002 - contract
+        centred = rows.double() - rows.double().mean(0)
+        eigenvalues = torch.linalg.eigvalsh(centred.T @ centred / len(rows)).clamp_min(0).flip(0)
+        variances = centred.square().mean(0)
+        total = eigenvalues.sum()
+        return {
+            "effective_rank": code_statistics(rows)["effective_rank"],
+            "participation": (total.square() / eigenvalues.square().sum()).item(),
+            "share_of_first": (eigenvalues[0] / total).item(),
+            "dead": float((variances < variances.mean() / 100).sum()),
+            **{f"eigenvalue_{at}": value for at, value in enumerate(eigenvalues.tolist(), start=1)},
+            **{f"variance_{at}": value for at, value in enumerate(variances.tolist(), start=1)},
+        }
+
+
+def smoothed(images: Tensor) -> Tensor:
+    """Local means under the Gaussian window, where it fits: [n, c, h, w] -> [n, c, h − 10, w − 10]."""
+    at = torch.arange(WINDOW, dtype=images.dtype, device=images.device) - WINDOW // 2
+    weights = (-at.square() / (2 * 1.5**2)).exp()
+    weights = (weights / weights.sum()).expand(images.shape[1], 1, -1)
+    rows = torch.nn.functional.conv2d(images, weights[:, :, :, None], groups=images.shape[1])
+    return torch.nn.functional.conv2d(rows, weights[:, :, None, :], groups=images.shape[1])
 
 
 @full_precision

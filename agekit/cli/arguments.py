@@ -15,6 +15,7 @@ def parser(version: str) -> argparse.ArgumentParser:
     whole.add_argument("--version", action="version", version=f"agekit {version}")
     commands = whole.add_subparsers(title="commands", metavar="COMMAND", required=True)
     _training(commands)
+    _evaluation(commands)
     _looking(commands)
     _recipes(commands)
     _lab(commands)
@@ -61,6 +62,39 @@ def _training(commands: Any) -> None:
     )
     _trust(resume)
     resume.add_argument("--json", action="store_true", help="end with one line of JSON that names the run")
+
+
+def _evaluation(commands: Any) -> None:
+    judged = _add(commands, "eval", "evaluation", "judge a run: every number with its protocol", "evaluate_run")
+    judged.add_argument("run", metavar="RUN", type=Path, help="the run's folder; it may still be training")
+    judged.add_argument(
+        "--metrics",
+        metavar="NAME",
+        nargs="+",
+        help="metrics of its recipe, of what views suggest, or registered ones, such as fid (default: the first two)",
+    )
+    judged.add_argument(
+        "--seeds", metavar="N", type=int, default=3, help="take each so often, of other draws (default: 3)"
+    )
+    judged.add_argument("--count", metavar="N", type=int, help="samples of data (default: what is held out, or 1024)")
+    judged.add_argument(
+        "--generated", metavar="N", type=int, help="samples made of draws (default: as many as of data)"
+    )
+    judged.add_argument("--split", metavar="S", help="the part of the data set, such as test, or: training")
+    judged.add_argument(
+        "--batch-norm", choices=("recalibrated", "running", "batch"), help="statistics (default: as the recipe says)"
+    )
+    judged.add_argument("--which", choices=("last", "best"), help="which checkpoint (default: both that are there)")
+    judged.add_argument("--weights", choices=("raw", "ema"), help="put running averages for networks, or the reverse")
+    judged.add_argument(
+        "--extractor", metavar="NAME", help="the operator that features are taken by, such as inception"
+    )
+    judged.add_argument(
+        "--set", metavar="KEY=VALUE", action="append", default=[], help="metrics.NAME={ … }, data.root; repeatable"
+    )
+    judged.add_argument("--device", metavar="D", help="auto, cpu, cuda, cuda:1")
+    _trust(judged)
+    judged.add_argument("--json", action="store_true", help="one line of JSON for each checkpoint")
 
 
 def _looking(commands: Any) -> None:

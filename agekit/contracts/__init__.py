@@ -4,7 +4,7 @@ from .component import Component, Known, draws, option
 from .controller import Controller, Reading
 from .dataset import BrokenSample, Dataset, Download, Source
 from .loss import Adversarial, Divergence, Law, Loss, Reciprocity
-from .metric import Metric
+from .metric import Comparison, Judged, Metric
 from .network import Critic, Encoder, Generator, Network, Parser
 from .operand import Measure, Operand
 from .other import Operator, Optimizer, Progress, Schedule
@@ -18,6 +18,7 @@ __all__ = [
     "SHELVES",
     "Adversarial",
     "BrokenSample",
+    "Comparison",
     "Component",
     "Controller",
     "Critic",
@@ -27,6 +28,7 @@ __all__ = [
     "Download",
     "Encoder",
     "Generator",
+    "Judged",
     "Known",
     "Law",
     "Loss",

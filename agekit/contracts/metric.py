@@ -1,4 +1,4 @@
-"""The contract of metrics: declared operands in, one row a sample, and named numbers of all rows."""
+"""The contracts of metrics: rows of samples, or whole sets of them, in; named numbers out."""
 
 from __future__ import annotations
 
@@ -13,11 +13,18 @@ if TYPE_CHECKING:
     from torch import Tensor
 
 
-class Metric(Measure):
+class Judged(Measure):
+    """What is judged, and never trained: numbers, by name, of all samples together.
+
+    Pure, like a loss. A value that is not finite is reported as it is.
+    """
+
+
+class Metric(Judged):
     """What is judged, and never trained: numbers of all samples together, made of what is kept of each.
 
-    Pure, like a loss. `rows` is called on one batch after another, without autograd, and its positional parameters are
-    the operands in their declared order; `values` is called once. A value that is not finite is reported as it is.
+    `rows` is called on one batch after another, without autograd, and its positional parameters are the operands in
+    their declared order; `values` is called once. A value that is not finite is reported as it is.
     """
 
     @abstractmethod
@@ -30,3 +37,16 @@ class Metric(Measure):
 
         `spaces` are those of the operands: the names of classes, for one, are in there.
         """
+
+
+class Comparison(Judged):
+    """What is judged of whole sets of samples, such as features of generated pictures beside those of real ones.
+
+    No sample of one set belongs to one of another, so that they may differ in number. It is called once, with what the
+    operands come to on all their samples, in the CPU's memory. One that draws declares a keyword `generator`, as a loss
+    does.
+    """
+
+    @abstractmethod
+    def __call__(self, *sets: Any, **drawing: Any) -> Mapping[str, float]:
+        """The numbers, by name, of sets [n, …], [m, …]. Raises `ValueError` where these do not fit."""

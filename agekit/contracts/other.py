@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import abstractmethod
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Annotated, Any, ClassVar
 
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 
 class Operator(Component):
-    """A function without weights, written like a call in an expression: `stop(x)`, `mix(x, g(z))`.
+    """A function that never learns, written like a call in an expression: `stop(x)`, `mix(x, g(z))`.
 
     `stops` cuts the gradient: nothing is learnt through it. One that draws declares a keyword `generator`; all its uses
     in one update then share their draws.
@@ -33,6 +33,10 @@ class Operator(Component):
     @abstractmethod
     def __call__(self, *operands: Any, **drawing: Any) -> Tensor:
         """Batches in, a batch out."""
+
+    def provenance(self) -> Mapping[str, str]:
+        """What its results depend on besides its operands, for protocols: how it resizes, the hash of fixed weights."""
+        return {}
 
 
 @dataclass(frozen=True)

@@ -8,7 +8,7 @@ from .component import Component
 from .controller import Controller
 from .dataset import Dataset
 from .loss import Adversarial, Divergence, Loss, Reciprocity
-from .metric import Metric
+from .metric import Judged
 from .network import Critic, Encoder, Generator, Parser
 from .other import Operator, Optimizer, Schedule
 from .reference import Reference
@@ -33,7 +33,7 @@ SHELVES = (
     Shelf("reciprocities", "reciprocity", Reciprocity),
     Shelf("adversarial", "adversarial", Adversarial),
     Shelf("losses", "loss", Loss),
-    Shelf("metrics", "metric", Metric),
+    Shelf("metrics", "metric", Judged),
     Shelf("operators", "operator", Operator),
     Shelf("schedules", "schedule", Schedule),
     Shelf("controllers", "controller", Controller),

@@ -75,7 +75,10 @@ class BoundStage:
 
 @dataclass(frozen=True)
 class Recipe:
-    """A valid recipe. Networks, data and latent space are the same in every stage."""
+    """A valid recipe. Networks, data and latent space are the same in every stage.
+
+    `held_out` is the data set that is judged on; with a `held_out_share`, so much of that of training, set aside.
+    """
 
     name: str
     document: Document
@@ -85,10 +88,16 @@ class Recipe:
     dataset_name: str
     dataset: Dataset
     held_out: Dataset | None
+    held_out_share: float | None
     derived: Mapping[str, Expression]
     reference: Reference | None
     operators: Mapping[str, Operator]
     stages: tuple[BoundStage, ...]
+
+    @property
+    def set_aside(self) -> bool:
+        """Whether what is held out is a share of what would else be trained on."""
+        return self.held_out_share is not None and self.held_out == self.dataset
 
     @property
     def networks(self) -> Mapping[str, NetworkSpec]:

@@ -71,6 +71,7 @@ def _bind_stage(
     data = data or DataKeys()
     operators = {n: registries.operators[n]() for n in registries.operators}
     stage = stage or Stage()
+    held_out, share = judged.held_out(binder, dataset[1])
     whole = Recipe(
         name,
         laid,
@@ -79,7 +80,8 @@ def _bind_stage(
         compute or Compute(),
         dataset[0].split()[1],
         dataset[1],
-        judged.held_out(binder, dataset[1]),
+        held_out,
+        share,
         {n: text for n, text in derived.items() if text},
         reference,
         {n: operator for n, operator in operators.items() if isinstance(operator, Operator)},
@@ -117,6 +119,7 @@ def _check(recipe: Recipe, binder: Binder) -> None:
         _check_view(name, view, scope, binder)
     for metric in stage.metrics.values():
         _check_metric(metric, scope, binder)
+    judged.check_best(stage, binder)
 
 
 def _check_names(recipe: Recipe, binder: Binder) -> None:

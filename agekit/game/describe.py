@@ -108,6 +108,8 @@ def _metrics(stage: BoundStage) -> Iterator[str]:
         yield f"  metrics, every {every if isinstance(every, str) else f'{every} steps'} and at the end:"
     for name, spec in stage.metrics.items():
         count = f", {spec.keys.count} samples" if spec.keys.count else ""
+        count += f", {spec.keys.generated} generated" if spec.keys.generated else ""
+        count += f", on data of {spec.keys.on}" if spec.keys.on else ""
         yield f"    {name}: {spec.label}({_operands(spec.operands)}){count}, {spec.keys.statistics} statistics"
 
 

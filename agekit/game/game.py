@@ -151,15 +151,15 @@ class Game:
             raise ComputeError("this needs the run's data, and there is none here")
         return self.batches
 
-    def judged_data(self) -> Batches:
+    def judged_data(self, which: Samples = "held out") -> Batches:
         """The data that is shown and judged: the held-out samples where there are some, or else those of training."""
-        return self.held_out or self.data()
+        return self.data() if which == "training" or self.held_out is None else self.held_out
 
-    def samples_of(self, nodes: Iterable[Node]) -> Samples:
-        """Which samples what is shown or judged is made of."""
+    def samples_of(self, nodes: Iterable[Node], on: Literal["training"] | None = None) -> Samples:
+        """Which samples what is shown or judged is made of; `on` asks for other data than what is held out."""
         if all(node.op != "field" for node in nodes):
             return "draws"
-        return "training" if self.held_out is None else "held out"
+        return "training" if on == "training" or self.held_out is None else "held out"
 
     def step(self) -> Step:
         """Play one step: each player acts, in written order, as often as its recipe says.

@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from ..contracts import DataField, Dataset, Measure
+from ..errors import nearest
 from ..recipe.source import Key
-from ..recipe.tables import MetricKeys, View
+from ..recipe.tables import HeldOutShare, MetricKeys, View, best_of
 from .bind import Binder
-from .bound import MetricSpec
+from .bound import BoundStage, MetricSpec
 
 
 def views(binder: Binder) -> dict[str, View]:
@@ -38,26 +39,41 @@ def metrics(binder: Binder) -> dict[str, MetricSpec]:
     return bound
 
 
-def held_out(binder: Binder, dataset: Dataset) -> Dataset | None:
-    """The data set of the held-out samples: that of training, with the options of `[data.held_out]` laid over."""
+def held_out(binder: Binder, dataset: Dataset) -> tuple[Dataset | None, float | None]:
+    """The data set of the held-out samples, and the share that is set aside, where that is what is said.
+
+    The data set is that of training, with the options of `[data.held_out]` laid over; with a share, it is that itself.
+    """
     key: Key = ("data", "held_out")
     table = binder.table("data")
     said = table.get("held_out")
     if not isinstance(said, dict):
-        return None
+        return None, None
     if "dataset" in said:
         binder.wrong((*key, "dataset"), "held-out samples are of the same data set: its other options differ here")
-        return None
+        return None, None
+    if "share" in said and "share" not in type(dataset).model_fields:
+        own = binder.keys(HeldOutShare, said, key)
+        return dataset, own.share if own else None
     known = len(binder.problems)
-    own = {name: value for name, value in table.items() if name == "dataset" or name in type(dataset).model_fields}
-    bound = binder.component(Dataset, {**own, **said}, key)
+    own_options = {
+        name: value for name, value in table.items() if name == "dataset" or name in type(dataset).model_fields
+    }
+    bound = binder.component(Dataset, {**own_options, **said}, key)
     if bound is None or len(binder.problems) > known:
-        return None
+        return None, None
     if bound[1] == dataset:
         binder.wrong(key, "says nothing that differs, and so would hold out the samples that are trained on")
     elif problem := other_field(bound[1].fields(), dataset.fields()):
         binder.wrong(key, problem)
-    return bound[1]
+    return bound[1], None
+
+
+def check_best(stage: BoundStage, binder: Binder) -> None:
+    """Report where the best checkpoint is to be chosen by a metric that is not taken."""
+    written = binder.document.tree.get("metrics", {})  # what could not be bound is reported already
+    if stage.run.best is not None and (metric := best_of(stage.run.best).metric) not in {*stage.metrics, *written}:
+        binder.wrong(("run", "best"), f"no metric is called {metric!r}; {nearest(metric, stage.metrics)}")
 
 
 def other_field(held_out: Mapping[str, DataField], training: Mapping[str, DataField]) -> str:

@@ -24,7 +24,7 @@ def same_throughout(first: Recipe, later: Recipe, document: Document, position: 
 
     same: dict[Key, tuple[Any, Any]] = {
         ("data",): (first.dataset, later.dataset),
-        ("data", "held_out"): (first.held_out, later.held_out),
+        ("data", "held_out"): ((first.held_out, first.held_out_share), (later.held_out, later.held_out_share)),
         ("data", "fields"): (first.derived, later.derived),
         ("latent",): (first.reference, later.reference),
         ("networks",): (built(first), built(later)),

@@ -10,10 +10,11 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from ..contracts import Divergence, Loss, Metric, draws
+from ..contracts import Comparison, Divergence, Loss, Metric, draws
 from ..errors import Problem, RecipeError
 from ..recipe.language import Name
 from ..recipe.source import dotted
+from .bound import MetricSpec
 from .flow import Flow
 from .game import Game
 from .graph import REFERENCE
@@ -28,6 +29,7 @@ class Taking(ABC):
 
     game: Game
     planned: PlannedMetric
+    seed: int
     kept: list[Sequence[Any]] = field(default_factory=list)
 
     @torch.no_grad()
@@ -36,7 +38,7 @@ class Taking(ABC):
         try:
             self.kept.append(self._kept(flow, flow.operands(self.planned.binds, self.game.recipe.reference), size))
         except ValueError as error:
-            raise self._refused(error) from error
+            raise refused(self.game, self.planned.spec, error) from error
 
     @torch.no_grad()
     def values(self) -> Mapping[str, float]:
@@ -44,7 +46,7 @@ class Taking(ABC):
         try:
             return self._values([joined(column) for column in zip(*self.kept, strict=True)])
         except ValueError as error:
-            raise self._refused(error) from error
+            raise refused(self.game, self.planned.spec, error) from error
 
     @abstractmethod
     def _kept(self, flow: Flow, operands: Sequence[Any], size: int) -> Sequence[Any]:
@@ -53,10 +55,6 @@ class Taking(ABC):
     @abstractmethod
     def _values(self, columns: Sequence[Any]) -> Mapping[str, float]:
         """The numbers of what was kept of all batches."""
-
-    def _refused(self, error: ValueError) -> RecipeError:
-        key, spec = ("metrics", self.planned.spec.name), self.planned.spec
-        return RecipeError([Problem(dotted(key), f"{spec.label}: {error}", self.game.recipe.document.origin(key))])
 
 
 @dataclass
@@ -113,19 +111,36 @@ class Whole(Taking):
     def _chance(self) -> dict[str, torch.Generator]:
         if not draws(type(self.component).__call__):
             return {}
-        seed = self.game.recipe.run.seed
-        return {"generator": generator(self.game.device, seed, "judge", "metric", self.planned.spec.name)}
+        return {"generator": generator(self.game.device, self.seed, "judge", "metric", self.planned.spec.name)}
 
 
-def taking_of(game: Game, planned: PlannedMetric) -> Taking:
-    """The way in which a metric, or a loss that is taken as one, is taken."""
+def taking_of(game: Game, planned: PlannedMetric, seed: int) -> Taking:
+    """The way in which a metric, or a loss that is taken as one, is taken on samples that belong together."""
     component = planned.spec.component
     if isinstance(component, Metric):
-        return Rows(game, planned, component=component)
+        return Rows(game, planned, seed, component=component)
     if isinstance(component, Divergence):
-        return Whole(game, planned, component=component)
-    assert isinstance(component, Loss)  # noqa: S101 - a measure is a metric or a loss
-    return Mean(game, planned, component=component)
+        return Whole(game, planned, seed, component=component)
+    assert isinstance(component, Loss)  # noqa: S101 - a measure that is no comparison is a metric or a loss
+    return Mean(game, planned, seed, component=component)
+
+
+@torch.no_grad()
+def compared(game: Game, spec: MetricSpec, sets: Sequence[Tensor], seed: int) -> Mapping[str, float]:
+    """The numbers of a comparison of whole sets. Raises `RecipeError` where it refuses them."""
+    component = spec.component
+    assert isinstance(component, Comparison)  # noqa: S101 - whose sets were gathered
+    chance = {"generator": generator(torch.device("cpu"), seed, "judge", "metric", spec.name)}
+    try:
+        return component(*sets, **(chance if draws(type(component).__call__) else {}))
+    except ValueError as error:
+        raise refused(game, spec, error) from error
+
+
+def refused(game: Game, spec: MetricSpec, error: ValueError) -> RecipeError:
+    """What a metric said against what it was given, with its place in the recipe."""
+    key = ("metrics", spec.name)
+    return RecipeError([Problem(dotted(key), f"{spec.label}: {error}", game.recipe.document.origin(key))])
 
 
 def joined(column: Sequence[Any]) -> Any:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
@@ -13,7 +13,7 @@ from torch.nn.modules.batchnorm import _BatchNorm
 
 from ..data.order import indices
 from ..errors import RunError
-from ..recipe.language import Expression
+from ..recipe.language import Call, Expression
 from ..recipe.tables import Statistics
 from .bound import BoundStage
 from .check import view_expressions
@@ -139,10 +139,9 @@ def calibrate(game: Game, expressions: Iterable[Expression]) -> dict[str, Buffer
 
     A call with the same text sees the same law in every expression, so that all are passed along as one graph.
     """
-    graph = Graph(game.scope)
-    for expression in expressions:
-        graph.add(expression)
-    layers = _layers(game)
+    graph, layers = Graph(game.scope), _layers(game)
+    for call in (call for expression in expressions for call in _calls(expression, layers)):
+        graph.add(call)
     calls = [n for n in graph.nodes if n.op == "network" and n.name in layers]
     taken = {node.text: fresh_buffers(game.networks[node.name]) for node in calls}
     if not taken:
@@ -159,6 +158,15 @@ def calibrate(game: Game, expressions: Iterable[Expression]) -> dict[str, Buffer
                 leaves |= data.take(chosen, fields)
             evaluate(game, graph.nodes, leaves, taken, key, by_batch=True)
     return taken
+
+
+def _calls(expression: Expression, names: Collection[str]) -> Iterator[Expression]:
+    """The calls of these networks inside an expression: what is above them need not be computed."""
+    if isinstance(expression, Call):
+        for argument in expression.arguments:
+            yield from _calls(argument, names)
+        if expression.name in names:
+            yield expression
 
 
 def _layers(game: Game) -> dict[str, list[_BatchNorm]]:

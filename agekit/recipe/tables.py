@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from dataclasses import dataclass
 from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationInfo, field_validator
@@ -38,6 +39,39 @@ def in_steps(interval: int | str, steps_per_epoch: int) -> int:
     """
     number, unit = _parsed(interval)
     return number * (steps_per_epoch if unit == "epoch" else 1)
+
+
+BEST = re.compile(r"(lowest|highest) (\w[\w-]*)(?:\.(\w+))?\Z")
+
+
+@dataclass(frozen=True)
+class Best:
+    """By which number the best checkpoint is chosen; without a key, by the first of the metric."""
+
+    lowest: bool
+    metric: str
+    key: str | None
+
+    def better(self, value: float, other: float) -> bool:
+        """Whether a value is better than another."""
+        return value < other if self.lowest else value > other
+
+
+def best_of(text: str) -> Best:
+    """What `run.best` says. Raises `ValueError` where it makes no sense.
+
+    >>> best_of("lowest codes.excess")
+    Best(lowest=True, metric='codes', key='excess')
+    """
+    found = BEST.match(text)
+    if not found:
+        raise ValueError('lowest or highest, and a metric, as in "lowest codes.excess", fits')
+    return Best(found[1] == "lowest", found[2], found[3])
+
+
+def _best(text: str) -> str:
+    best_of(text)
+    return text
 
 
 class Table(BaseModel):
@@ -84,9 +118,15 @@ class DataKeys(Table):
     fields: dict[str, str] = Field({}, description="further fields, derived from the others by expressions")
     held_out: dict[str, Any] | None = Field(
         None,
-        description='options of the data set that differ for samples held out from training: split = "test"',
+        description='options of the data set that differ for samples held out: split = "test", or share = 0.1',
         json_schema_extra={"anyOf": [{"type": "object"}, {"const": False}]},
     )
+
+
+class HeldOutShare(Table):
+    """`[data.held_out]`, where no part of the data set is there to be held out."""
+
+    share: float = Field(gt=0, lt=1, description="share of the samples that is set aside, chosen by run.seed")
 
 
 class NetworkKeys(Table):
@@ -154,6 +194,12 @@ class MetricKeys(Table):
     """A metric's keys, beside the metric or the loss, its options and its operands."""
 
     count: Count | None = Field(None, description="samples it is taken on; by default all held-out ones, or else 1024")
+    generated: Count | None = Field(
+        None, description="of a comparison of sets: samples of those made of draws alone; by default as many as of data"
+    )
+    on: Literal["training"] | None = Field(
+        None, description="the data of training, in place of what is held out, where there is some"
+    )
     statistics: Statistics = Field("recalibrated", description="batch-norm statistics, as those of views")
 
 
@@ -166,6 +212,9 @@ class Run(Length):
     pictures_every: Interval = Field(500, description="steps between pictures of the views")
     metrics_every: Interval = Field(1000, description="steps between takings of the metrics, which also end a run")
     checkpoint_every: Interval = Field(1000, description="steps between checkpoints")
+    best: Annotated[str, AfterValidator(_best)] | None = Field(
+        None, description='keep the best checkpoint by a metric, too: "lowest codes.excess", "highest fidelity.psnr"'
+    )
     keep: Count = Field(3, description="how many of the latest checkpoints are kept")
 
 

@@ -12,8 +12,8 @@ from ..contracts import (
     Controller,
     Dataset,
     Divergence,
+    Judged,
     Loss,
-    Metric,
     Network,
     Operator,
     Optimizer,
@@ -65,7 +65,7 @@ CHECKS: tuple[tuple[type[Component], dict[str, Check]], ...] = (
     (Adversarial, {**LOSS, "roles": divergences.roles}),
     (Loss, LOSS),
     (
-        Metric,
+        Judged,
         {
             "contract": metrics.contract,
             "docstring": declared.formula_and_source,

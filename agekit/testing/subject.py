@@ -11,6 +11,7 @@ from typing import Literal
 import torch
 
 from ..contracts import Component, Dataset, Reference, Shelf
+from ..errors import MissingData
 
 Verdict = Literal["pass", "fail", "not applicable"]
 
@@ -63,6 +64,8 @@ def perform(subject: Subject, name: str, check: Check) -> Outcome:
             check(subject)
     except NotApplicable as reason:
         return Outcome(subject, name, "not applicable", str(reason))
+    except MissingData as missing:
+        return Outcome(subject, name, "not applicable", f"what it needs is not at hand: {str(missing).splitlines()[0]}")
     except Broken as reason:
         return Outcome(subject, name, "fail", str(reason), traceback.format_exc())
     except Exception as error:  # noqa: BLE001 - a component may raise anything

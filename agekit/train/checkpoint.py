@@ -6,6 +6,7 @@ import hashlib
 import json
 import os
 import shutil
+from collections.abc import Collection
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -131,9 +132,21 @@ def restore(checkpoint: Checkpoint, game: Game, gallery: Gallery) -> dict[str, A
     return state
 
 
-def load_weights(game: Game, tensors: dict[str, Tensor], origin: str) -> None:
-    """Fill the networks. Raises `RunError` where a tensor is missing, surplus, or of another shape."""
-    own = dict(game.named_tensors())
+def restore_weights(checkpoint: Checkpoint, game: Game, added: Collection[str] = ()) -> None:
+    """Put a game's networks where they stood, those apart that were `added` to it since; it cannot be played on.
+
+    Raises `RunError` where anything that is needed is missing, damaged, or of another game.
+    """
+    state = checkpoint.state()
+    weights = checkpoint.part("weights", state["sha256"])
+    game.enter(state["stage"])
+    load_weights(game, weights, str(checkpoint.path), added)
+    game.steps_done, game.stage_step = state["step"], state["stage_step"]
+
+
+def load_weights(game: Game, tensors: dict[str, Tensor], origin: str, added: Collection[str] = ()) -> None:
+    """Fill the networks, but for those `added`. Raises `RunError` where a tensor is missing, surplus, or misshapen."""
+    own = {name: tensor for name, tensor in game.named_tensors() if name.partition(".")[0] not in added}
     if problem := mismatch(own, tensors):
         raise RunError(f"{origin} is of another game: {problem}")
     with torch.no_grad():

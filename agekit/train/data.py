@@ -10,12 +10,14 @@ from pathlib import Path
 import torch
 
 from ..contracts import Dataset
+from ..data.division import divided
 from ..data.prepare import prepare
 from ..data.prepared import Prepared
 from ..errors import DataError, RunError
 from ..game.bound import Recipe
 from ..game.game import Game
 from ..game.judged import other_field
+from .features import Features
 from .folder import RunFolder
 
 Report = Callable[[str, int, int], None]
@@ -28,6 +30,13 @@ class RunData:
 
     training: Prepared
     held_out: Prepared | None
+    cache: Path
+
+    @property
+    def features(self) -> Features:
+        """Where features of these samples are kept."""
+        of = f"{self.training.fingerprint} {self.held_out.fingerprint if self.held_out else None}"
+        return Features(self.cache / "features", of)
 
     def game(self, recipe: Recipe, device: torch.device) -> Game:
         """The game of a recipe on these samples."""
@@ -44,17 +53,24 @@ def prepare_all(recipe: Recipe, cache: Path, progress: Report | None = None) -> 
     def prepared(dataset: Dataset, part: str) -> Prepared:
         return prepare(recipe.dataset_name, dataset, cache, progress=partial(progress, part) if progress else None)
 
-    training = prepared(recipe.dataset, "training")
-    held_out = prepared(recipe.held_out, "held-out") if recipe.held_out else None
+    training, held_out = prepared(recipe.dataset, "training"), None
+    if recipe.held_out_share is not None:
+        training, held_out = divided(training, recipe.held_out_share, recipe.run.seed)
+    if not recipe.set_aside:
+        held_out = prepared(recipe.held_out, "held-out") if recipe.held_out else None
     if held_out and (problem := other_field(held_out.fields, training.fields)):
         raise DataError(f"{recipe.dataset_name}: {problem}")
-    return RunData(training, held_out)
+    return RunData(training, held_out, cache)
 
 
-def check_unchanged(folder: RunFolder, data: RunData) -> None:
-    """Raise `RunError` where the data is not what a run began with."""
+def check_unchanged(folder: RunFolder, data: RunData, *, held_out: bool = True) -> None:
+    """Raise `RunError` where the data, or what is held out where that counts, is not what a run began with."""
     marked = folder.marked_data()
-    for part, found, was in (("data", data.training, marked), ("held-out data", data.held_out, marked.held_out)):
+    parts = [
+        ("data", data.training, marked),
+        *([("held-out data", data.held_out, marked.held_out)] if held_out else []),
+    ]
+    for part, found, was in parts:
         here, there = found.fingerprint if found else "none", was.fingerprint if was else "none"
         if here != there:
             raise RunError(

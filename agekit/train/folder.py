@@ -79,6 +79,11 @@ class RunFolder:
     def checkpoints(self) -> Path:
         return self.path / "checkpoints"
 
+    @property
+    def best(self) -> Path:
+        """Where the best checkpoint is kept, by the metric that the recipe names."""
+        return self.path / "best"
+
     def read_mark(self) -> dict[str, Any]:
         """What the mark says."""
         mark: dict[str, Any] = json.loads(self.mark.read_text(encoding="utf-8"))

@@ -25,6 +25,7 @@ from ..recipe.tables import in_steps
 from ..report.board import Board
 from ..report.metrics import MetricsFile, read_metrics
 from . import checkpoint as saved
+from .best import forget_later, keep_best
 from .compute import explained, prepare_compute
 from .data import RunData, check_unchanged, prepare_all
 from .folder import RunFolder, check_name, create, open_run
@@ -128,6 +129,7 @@ def resume(
         for later in saved.checkpoints(folder.checkpoints):
             if later.path.name > saved.name_of(game):
                 _set_aside(later.path)
+        forget_later(folder.best, game)
         write_text(folder.recipe, tomli_w.dumps(recipe.document.tree))
     return _opened(folder, recipe, data, game, state, gallery)
 
@@ -163,7 +165,8 @@ def _opened(
         board = Board(folder.events, game.steps_done)
         for name, file in (("recipe", folder.recipe), ("plan", folder.plan)):
             board.text(name, file.read_text(encoding="utf-8"))
-    watch = Watch(folder, game, gallery or Gallery(game), board, metrics, state.get("elapsed_seconds", 0.0))
+    spent = state.get("elapsed_seconds", 0.0)
+    watch = Watch(folder, game, gallery or Gallery(game), board, metrics, data.features, spent)
     return Run(folder, recipe, data, game, watch, tuple(state.get("damaged", ())))
 
 
@@ -195,6 +198,8 @@ def play(run: Run, listener: Listener) -> bool:
                     watch.look()
                 if stopping or due.checkpoint:
                     checkpoint(run)
+                if judged:
+                    keep_best(run.folder.best, game, run.gallery, judged, _extra(run))
             if run.finished:
                 watch.board.hparams(*summary(run))
     finally:
@@ -252,8 +257,11 @@ def _falls(game: Game, interval: int | str) -> bool:
 def checkpoint(run: Run) -> saved.Checkpoint:
     """Write a checkpoint of a run as it stands."""
     run.gallery.recalibrate()
-    extra = {"metrics_bytes": run.watch.metrics.bytes, "elapsed_seconds": run.watch.elapsed_seconds}
-    return saved.save(run.folder.checkpoints, run.game, run.gallery, extra, run.recipe.run.keep)
+    return saved.save(run.folder.checkpoints, run.game, run.gallery, _extra(run), run.recipe.run.keep)
+
+
+def _extra(run: Run) -> dict[str, Any]:
+    return {"metrics_bytes": run.watch.metrics.bytes, "elapsed_seconds": run.watch.elapsed_seconds}
 
 
 def summary(run: Run) -> tuple[dict[str, Any], dict[str, float]]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from pathlib import Path
 
 import torch
@@ -20,13 +21,13 @@ from .checkpoint import PARTS, checkpoints, mismatch
 from .folder import RunFolder, open_run
 
 
-def load_sources(game: Game) -> None:
-    """Fill every network that has a `from`; running averages begin there too.
+def load_sources(game: Game, only: Collection[str] | None = None) -> None:
+    """Fill every network that has a `from`, or only those named; running averages begin there too.
 
     Raises `RunError` where it is not there, does not fit, or tells other classes apart than the recipe says.
     """
     for name, spec in game.recipe.networks.items():
-        if spec.keys.source is None or isinstance(spec.component, Program):
+        if spec.keys.source is None or isinstance(spec.component, Program) or (only is not None and name not in only):
             continue
         place = f"networks.{name}.from = {spec.keys.source!r}"
         tensors = _tensors(Path(spec.keys.source), name, _own_classes(game, name))

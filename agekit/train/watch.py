@@ -15,6 +15,7 @@ from ..errors import RunError
 from ..game.batches import as_stored
 from ..game.game import Game, Step
 from ..game.judge import Judge, Judgement, Report
+from ..game.samples import Memory
 from ..game.views import Gallery, Shown
 from ..report.board import Board
 from ..report.metrics import MetricsFile, plain
@@ -38,6 +39,7 @@ class Watch:
     gallery: Gallery
     board: Board
     metrics: MetricsFile
+    memory: Memory
     spent_seconds: float = 0.0
     judged: Mapping[str, Judgement] = field(default_factory=dict)
     """The metrics as they were taken last."""
@@ -58,7 +60,7 @@ class Watch:
     def judge(self, progress: Report) -> Mapping[str, Judgement]:
         """Take the metrics; the time this takes counts for no rate of training."""
         began = time.monotonic()
-        self.judged = Judge(self.gallery).judge(progress)
+        self.judged = Judge(self.gallery, memory=self.memory).judge(progress)
         self._last = self._last[0] + time.monotonic() - began, self._last[1]
         return self.judged
 

@@ -1,0 +1,90 @@
+"""What an evaluation leaves behind: numbers with their protocols, as a file in the run's folder."""
+
+from __future__ import annotations
+
+import hashlib
+import math
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from statistics import fmean, stdev
+
+from pydantic import BaseModel, ConfigDict, ValidationError
+
+from ..errors import RunError
+from ..files import write_text
+from .protocol import Protocol
+
+FORMAT = 1
+FOLDER = "evaluations"
+
+
+class Value(BaseModel):
+    """One number: its mean over the seeds, its standard deviation (n − 1) among them, and that of each seed."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, ser_json_inf_nan="strings")
+
+    mean: float
+    deviation: float
+    each: tuple[float, ...]
+
+    @classmethod
+    def of(cls, each: Sequence[float]) -> Value:
+        """The value of the numbers of all seeds."""
+        finite = all(map(math.isfinite, each))
+        deviation = stdev(each) if finite and len(each) > 1 else 0.0 if finite else math.nan
+        return cls(mean=fmean(each), deviation=deviation, each=tuple(each))
+
+
+class Measured(BaseModel):
+    """A metric that was taken: its numbers by name, and its protocol."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    values: Mapping[str, Value]
+    protocol: Protocol
+
+
+class Evaluation(BaseModel):
+    """Metrics of one checkpoint of a run.
+
+    `checkpoint` is `last` or `best`; `chosen_by` says by what the best one was chosen; `left_out` names what was not
+    taken of what is by default, with the reason.
+    """
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    format: int = FORMAT
+    checkpoint: str
+    chosen_by: str = ""
+    step: int
+    metrics: Mapping[str, Measured]
+    left_out: Mapping[str, str] = {}
+    seconds: float
+    device: str
+    agekit: str
+
+    def write(self, run: Path) -> Path:
+        """Write it into a run's folder; one of the same checkpoint by the same protocols is replaced.
+
+        Raises `RunError` where the folder cannot be written.
+        """
+        said = "\n".join(f"{name} {one.protocol.model_dump_json()}" for name, one in self.metrics.items())
+        key = hashlib.sha256(said.encode()).hexdigest()[:8]
+        path = run / FOLDER / f"step-{self.step:09d}-{self.checkpoint}-{key}.json"
+        try:
+            path.parent.mkdir(exist_ok=True)
+            write_text(path, self.model_dump_json(indent=2) + "\n")
+        except OSError as error:
+            raise RunError(f"{path} cannot be written: {error.strerror or error}") from error
+        return path
+
+
+def evaluations(run: Path) -> list[Evaluation]:
+    """The evaluations in a run's folder, by step. Raises `RunError` where one cannot be read."""
+    found = []
+    for path in sorted((run / FOLDER).glob("step-*.json")):
+        try:
+            found.append(Evaluation.model_validate_json(path.read_text(encoding="utf-8")))
+        except (OSError, ValidationError) as error:
+            raise RunError(f"{path} cannot be read: {error}") from error
+    return found
