@@ -1,9 +1,11 @@
 """Measure MMD, forward and backward, in tiles and with all n × m pairs at once: time, and memory above the inputs.
 
-python benchmarks/pairwise.py [--n 16384] [--dim 64] [--scales 1] [--repeats 3]
+python -m benchmarks.pairwise [--n 16384] [--dim 64] [--kernel rbf] [--scales 1] [--repeats 3] [--memory 14000]
 
-Each measurement is a process of its own, the ways alternating, so that neither inherits the other's memory; the time
-is that of the second call in it. Backends of geomloss take part where it is installed, with one rbf bandwidth.
+A round measures every contender once, in turn, each in a process of its own, so that none inherits another's memory and
+all meet the same noise; ratios are taken within a round. The time is that of the second call in a process. What runs
+out of its memory or its time is reported as that, and left out of further rounds. All compute the same number. Where
+geomloss is installed, its Gaussian kernel takes part: with matrices, and through KeOps, which compiles before it runs.
 """
 
 from __future__ import annotations
@@ -16,7 +18,7 @@ import statistics
 import subprocess
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import torch
@@ -25,95 +27,174 @@ from torch import Tensor
 from agekit.builtin.divergences import MMD
 
 Way = Callable[[Tensor, Tensor], Tensor]
+Result = dict[str, float] | str
+"""Seconds, megabytes and the value; or why there are none."""
+
+OURS, PLAIN = "tiles", "all pairs"
+BACKENDS = {"tensorized": ("geomloss",), "online": ("geomloss", "pykeops")}
+"""Of geomloss, and what each needs; without pykeops, online would silently be the other."""
 SCALES = (1.0, 0.1, 10.0, 0.2, 5.0, 0.5, 2.0)
+MB = 2**20
+COLUMNS = {"seconds": "seconds", "megabytes": "MB", "ratio": f"time / {PLAIN}", "value": "value"}
 
 
-def plain(p: Tensor, q: Tensor, scales: tuple[float, ...]) -> Tensor:
-    """Unbiased MMD² with the imq kernel and σ = 1, as the definition reads."""
+def plain(p: Tensor, q: Tensor, kernel: str, scales: tuple[float, ...]) -> Tensor:
+    """Biased MMD² with σ = 1, as the definition reads."""
 
-    def kernel(a: Tensor, b: Tensor) -> Tensor:
+    def mean(a: Tensor, b: Tensor) -> Tensor:
         squared = (a.square().sum(dim=1, keepdim=True) + b.square().sum(dim=1) - 2 * a @ b.T).clamp_min(0)
-        total = torch.zeros(())
-        for scale in scales:
-            c = scale * 2 * a.shape[1]
-            total = total + c / (c + squared)
-        return total / len(scales)
+        bandwidths = [scale * 2 * a.shape[1] for scale in scales]
+        values = [(-squared / c).exp() if kernel == "rbf" else c / (c + squared) for c in bandwidths]
+        return torch.stack([value.mean() for value in values]).mean()
 
-    def within(a: Tensor) -> Tensor:
-        values = kernel(a, a)
-        return (values.sum() - values.diagonal().sum()) / (len(a) * (len(a) - 1))
-
-    return within(p) + within(q) - 2 * kernel(p, q).mean()
+    return mean(p, p) + mean(q, q) - 2 * mean(p, q)
 
 
-def ways(scales: tuple[float, ...], dim: int) -> dict[str, Way]:
+def ways(kernel: str, scales: tuple[float, ...], dim: int) -> dict[str, Way]:
     """What is compared, by name."""
     found: dict[str, Way] = {
-        "tiles": MMD(variance=1.0, scales=scales),
-        "all pairs": lambda p, q: plain(p, q, scales),
+        OURS: MMD(kernel=kernel, variance=1.0, scales=scales, estimator="biased"),
+        PLAIN: lambda p, q: plain(p, q, kernel, scales),
     }
-    if importlib.util.find_spec("geomloss"):
+    if (kernel, len(scales)) != ("rbf", 1):
+        return found
+    return found | {
+        f"geomloss {backend}": _of_geomloss(dim, backend)
+        for backend, needs in BACKENDS.items()
+        if all(map(importlib.util.find_spec, needs))
+    }
+
+
+def _of_geomloss(dim: int, backend: str) -> Way:
+    def way(p: Tensor, q: Tensor) -> Tensor:
         from geomloss import SamplesLoss
 
-        for backend in ["tensorized", *(["online"] if importlib.util.find_spec("pykeops") else [])]:
-            found[f"geomloss {backend}"] = SamplesLoss("gaussian", blur=dim**0.5, backend=backend)
-    return found
+        half: Tensor = SamplesLoss("gaussian", blur=dim**0.5, backend=backend)(p, q)
+        return 2 * half
+
+    return way
 
 
 def measure(way: Way, n: int, dim: int) -> dict[str, float]:
     """Seconds of a second call, and the memory that both calls needed above the inputs, in MB."""
     draws = torch.Generator().manual_seed(0)
-    p = torch.randn(n, dim, generator=draws).requires_grad_()
+    p = (torch.randn(n, dim, generator=draws) + 0.1).requires_grad_()
     q = torch.randn(n, dim, generator=draws)
-    way(p[:256], q[:256]).backward()
-    before, seconds = peak(), 0.0
+    way(p[:256], q[:256]).backward()  # type: ignore[no-untyped-call]
+    before, seconds = resident(), 0.0
     for _ in range(2):
         start = time.perf_counter()
         value = way(p, q)
-        value.backward()
+        value.backward()  # type: ignore[no-untyped-call]
         seconds = time.perf_counter() - start
     return {"seconds": seconds, "megabytes": peak() - before, "value": value.item()}
 
 
+def resident() -> float:
+    """The memory that this process has now, in MB; where the system does not tell, the most that it has had."""
+    pages = Path("/proc/self/statm")
+    return int(pages.read_text().split()[1]) * resource.getpagesize() / MB if pages.exists() else peak()
+
+
 def peak() -> float:
     """The most memory that this process has had, in MB."""
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / (1024 if sys.platform == "linux" else 1024**2)
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * (1024 if sys.platform == "linux" else 1) / MB
 
 
-def main() -> int:
-    """Measure in turn, and print medians with their ranges."""
+def alone(name: str, given: argparse.Namespace) -> Result:
+    """One measurement in this process, whose memory is limited from here on."""
+    resource.setrlimit(resource.RLIMIT_DATA, (given.memory * MB, given.memory * MB))
+    try:
+        return measure(ways(given.kernel, SCALES[: given.scales], given.dim)[name], given.n, given.dim)
+    except (MemoryError, RuntimeError) as error:
+        if isinstance(error, MemoryError) or "allocate memory" in str(error):
+            return f"out of memory: {given.memory} MB"
+        raise
+
+
+def apart(name: str, arguments: Sequence[str], seconds: float) -> Result:
+    """One measurement in a process of its own."""
+    command = [sys.executable, str(Path(__file__)), *arguments, "--only", name]
+    try:
+        done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=seconds)  # noqa: S603 - this
+    except subprocess.TimeoutExpired:
+        return f"out of time: {seconds:g} s"
+    if done.returncode == 0:
+        result: Result = json.loads(done.stdout.splitlines()[-1])  # KeOps prints as it compiles
+        return result
+    return f"failed with status {done.returncode}: {(done.stderr.strip().splitlines() or ['nothing said'])[-1]}"
+
+
+def rounds(names: Sequence[str], repeats: int, run: Callable[[str], Result]) -> dict[str, list[Result]]:
+    """The results of each contender, round by round; one that fails takes no part in the next."""
+    results: dict[str, list[Result]] = {name: [] for name in names}
+    for _ in range(repeats):
+        for name, runs in results.items():
+            if not (runs and isinstance(runs[-1], str)):
+                runs.append(run(name))
+    return results
+
+
+def table(results: dict[str, list[Result]]) -> str:
+    """Medians with their ranges, or what happened instead."""
+    rows = [["", *COLUMNS.values()], *([name, *_cells(runs, results[PLAIN])] for name, runs in results.items())]
+    widths = [max(len(row[place]) for row in rows if len(row) > 2) for place in range(len(rows[0]))]
+    widths[0] = max(len(row[0]) for row in rows)
+    return "\n".join("  ".join(map(str.ljust, row, widths)).rstrip() for row in rows)
+
+
+def _cells(runs: list[Result], base: list[Result]) -> list[str]:
+    if isinstance(runs[-1], str):
+        return [runs[-1]]
+    ratios = [
+        {"ratio": run["seconds"] / other["seconds"]}
+        for run, other in zip(runs, base, strict=False)
+        if isinstance(run, dict) and isinstance(other, dict)
+    ]
+    whole = [run for run in runs if isinstance(run, dict)]
+    return [_spread([run[key] for run in (ratios if key == "ratio" else whole)]) for key in COLUMNS]
+
+
+def _spread(numbers: list[float]) -> str:
+    """The median and the range, where there is one."""
+    if len(set(numbers)) < 2:
+        return f"{numbers[0]:.4g}" if numbers else "-"
+    return f"{statistics.median(numbers):.4g} ({min(numbers):.4g} to {max(numbers):.4g})"
+
+
+def parse(arguments: Sequence[str]) -> argparse.Namespace:
+    """The command line."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
-    parser.add_argument("--n", type=int, default=16384)
+    parser.add_argument("--n", type=int, default=16384, help="codes in each cloud")
     parser.add_argument("--dim", type=int, default=64)
-    parser.add_argument("--scales", type=int, default=1, choices=range(1, 8), help="how many bandwidths")
-    parser.add_argument("--repeats", type=int, default=3)
+    parser.add_argument("--kernel", choices=("rbf", "imq"), default="rbf")
+    parser.add_argument("--scales", type=int, default=1, choices=range(1, len(SCALES) + 1), help="how many bandwidths")
+    parser.add_argument("--repeats", type=int, default=3, help="rounds")
+    parser.add_argument("--memory", type=int, default=14000, help="what a process may have, in MB")
+    parser.add_argument("--seconds", type=float, default=600, help="how long a process may run")
     parser.add_argument("--only", help=argparse.SUPPRESS)
-    given = parser.parse_args()
-    known = ways(SCALES[: given.scales], given.dim)
+    return parser.parse_args(arguments)
+
+
+def main(arguments: Sequence[str]) -> int:
+    """Measure in turn, and print what was done and what came out."""
+    given = parse(arguments)
     if given.only:
-        print(json.dumps(measure(known[given.only], given.n, given.dim)))
+        print(json.dumps(alone(given.only, given)))
         return 0
-    results: dict[str, list[dict[str, float]]] = {name: [] for name in known}
-    for _ in range(given.repeats):
-        for name in known:
-            results[name].append(apart(name))
-    for name, runs in results.items():
-        print(f"{name:20}", *(spread([run[key] for run in runs], key) for key in ("seconds", "megabytes", "value")))
+    names = [*ways(given.kernel, SCALES[: given.scales], given.dim)]
+    print(
+        f"MMD² ({given.kernel}, {given.scales} of its bandwidths), forward and backward: n = m = {given.n},"
+        f" d = {given.dim}, float32, CPU, {torch.get_num_threads()} threads, torch {torch.__version__}.\n"
+        f"{given.repeats} rounds; a process each, of at most {given.memory} MB and {given.seconds:g} s."
+        " Median (least to most); MB above the inputs.\n"
+    )
+    print(table(rounds(names, given.repeats, lambda name: apart(name, arguments, given.seconds))))
+    for backend, needs in BACKENDS.items():
+        if f"geomloss {backend}" not in names:
+            print(f"geomloss {backend} takes no part: it needs {' and '.join(needs)}, and --kernel rbf --scales 1")
     return 0
 
 
-def apart(name: str) -> dict[str, float]:
-    """One measurement in a process of its own; nan where it dies, as for want of memory."""
-    command = [sys.executable, str(Path(__file__)), *sys.argv[1:], "--only", name]
-    done = subprocess.run(command, capture_output=True, text=True, check=False)  # noqa: S603 - this very script
-    result: dict[str, float] = json.loads(done.stdout) if done.returncode == 0 else {}
-    return {key: result.get(key, float("nan")) for key in ("seconds", "megabytes", "value")}
-
-
-def spread(numbers: list[float], unit: str) -> str:
-    """The median and the range."""
-    return f"  {unit} {statistics.median(numbers):.4g} ({min(numbers):.4g} to {max(numbers):.4g})"
-
-
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(main(sys.argv[1:]))

@@ -17,14 +17,15 @@ Values = tuple[Tensor, Tensor]
 
 def imq(s: Tensor, c: Bandwidth) -> Values:
     """Inverse multiquadric, c / (c + s)."""
-    value = 1 / (1 + s / c)
-    return value, value.square() / -c
+    value = (1 + s * (1 / c)).reciprocal()
+    return value, value.square() * (-1 / c)
 
 
 def rbf(s: Tensor, c: Bandwidth) -> Values:
     """Gaussian, exp(−s / c)."""
-    value = (s / -c).exp()
-    return value, value / -c
+    rate = -1 / c
+    value = (s * rate).exp()
+    return value, value * rate
 
 
 def laplace(s: Tensor, c: Bandwidth) -> Values:

@@ -10,6 +10,7 @@ lose their distance to cancellation. Points closer than about 1e-7 of their leng
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 from typing import Any, Protocol
 
@@ -58,7 +59,7 @@ def along(x: Tensor, y: Tensor, profile: Profile) -> Tensor:
 def squared_distances(x: Tensor, y: Tensor) -> Iterator[tuple[slice, Tensor]]:
     """Squared distances in float64, some rows at a time: [n, d], [m, d] -> rows, [rows, m]."""
     left, right = _left(x), _right(y)
-    for rows in _blocks(len(x), len(y), x.device):
+    for rows in _parts(len(x), max(1, _pairs(x.device) // max(1, len(y)))):
         yield rows, (left[rows] @ right.T).clamp_min(0)
 
 
@@ -142,19 +143,25 @@ def _pulled(a: Tensor, b: Tensor, by_squared: Tensor, by_lengths: Tensor | None)
 
 
 def _tiles(x: Tensor, y: Tensor | None) -> Iterator[tuple[slice, slice, int]]:
-    """Rows, columns and how often they count; within one cloud the part below the diagonal is that above it."""
-    for rows in _blocks(len(x), len(x if y is None else y), x.device):
-        if y is not None:
-            yield rows, slice(0, len(y)), 1
-            continue
-        yield rows, rows, 1
-        if rows.stop < len(x):
-            yield rows, slice(rows.stop, len(x)), 2
+    """Rows, columns and how often they count; within one cloud the part below the diagonal is that above it.
+
+    Tiles are square, for in narrow ones the gradients, of n · d numbers, would outweigh the pairs.
+    """
+    side = math.isqrt(_pairs(x.device))
+    for rows in _parts(len(x), side):
+        for columns in _parts(len(x if y is None else y), side):
+            if y is not None or rows == columns:
+                yield rows, columns, 1
+            elif columns.start > rows.start:
+                yield rows, columns, 2
 
 
-def _blocks(n: int, m: int, device: torch.device) -> Iterator[slice]:
-    count = max(1, TILE.get(device.type, TILE_ELSEWHERE) // max(1, m))
+def _parts(n: int, count: int) -> Iterator[slice]:
     return (slice(start, min(start + count, n)) for start in range(0, n, count))
+
+
+def _pairs(device: torch.device) -> int:
+    return TILE.get(device.type, TILE_ELSEWHERE)
 
 
 def _left(x: Tensor) -> Tensor:
