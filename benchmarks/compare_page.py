@@ -26,7 +26,7 @@ and its picture, sentences and numbers alike.
 
 Samples are at the left, and at the right reconstructions of the held-out faces that stand above them.
 
-| system | L1 | sharpness | edges | codes | valid | coverage | rough | coverage | distance | s/step |
+| system | L1 | sharpness | edges | codes | valid | its coverage | rough | its coverage | distance | s/step |
 |---|---|---|---|---|---|---|---|---|---|---|
 {table}
 
@@ -49,8 +49,10 @@ are those of the very expression that is judged.
 - **valid**: the share of samples that decode to a face. The probe (`factor_probe`, {probe_steps:,} steps on real
   faces) reads the factors and the hair style of a sample, the face of these is drawn, and the two may differ by
   {threshold:.4f} (mean absolute difference), which 99 in 100 held-out faces keep to.
-- **coverage**: how many of 432 kinds of faces the valid samples show, as a share of what as many real faces show.
-- **rough** and its **coverage**: the same for samples that differ by at most {rough}, as two real faces of one kind
+- **its coverage**: how many of 432 kinds of faces the valid samples show, as a share of what as many real faces show. A
+  kind is a hair style, glasses or none, and rough classes of skin, hair, background and mouth (`agekit show metric
+  face_probe`).
+- **rough** and **its coverage**: the same for samples that differ by at most {rough}, as two real faces of one kind
   do at the median.
 - **distance**: the mean of that difference over all samples, valid or not.
 - **s/step**: by the clock, in a process of one thread with another one beside it.
@@ -60,7 +62,8 @@ are those of the very expression that is judged.
 Steps ({steps:,}), batches of {batch}, the {faces:,} faces that are trained on, the seed ({seed}) of first weights,
 data and noise, and the width of all networks ({width}) are equal. Objectives, codes, learning rates, and what a step
 is, are the recipes' own: in AGE it is one update of the encoder and two of the generator, in a VAE one of both
-together. `agekit plan` prints it.
+together. `agekit plan` prints it. Recipes are those of `SYSTEMS` in `benchmarks/compare.py`. `direct` has no reference
+in its objective, and its codes need not follow one.
 
 `benchmarks/compare.py` is also an example of how systems are compared from Python: of agekit it uses `load`, `build`,
 `judge` and `show`.

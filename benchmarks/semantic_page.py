@@ -69,7 +69,9 @@ Below the held-out faces are reconstructions of them and the parses of these, of
 ## What is measured
 
 On held-out faces, or on as many samples; batch-norm statistics are recalibrated. ± is half of a 95 % interval for the
-mean over seeds, by Student's t. Verdicts are by paired differences between runs of one seed.
+mean over the seeds (3 unless `--seeds` and `--face-seeds` say otherwise), by Student's t. Verdicts are by paired
+differences between runs of one seed; there are dozens of them, so that a few at the edge of an interval are chance.
+Sharpness has none, since speckle raises it. Photographs: three quarters are trained on, a quarter is held out.
 
 - **IoU**: mean intersection over union of the parses of reconstructions with the parses of their inputs. The parser
   that judges is not that of the loss, which could be deceived: it was trained from another seed.
