@@ -3,8 +3,9 @@
 python -m benchmarks.pairwise [--n 16384] [--dim 64] [--kernel rbf] [--scales 1] [--repeats 3] [--memory 14000]
 
 A round measures every contender once, in turn, each in a process of its own, so that none inherits another's memory and
-all meet the same noise; ratios are taken within a round. The time is that of the second call in a process. What runs
-out of its memory or its time is reported as that, and left out of further rounds. All compute the same number. Where
+all meet the same noise; ratios are taken within a round. The time is that of the second call in a process; that on the
+CPU is worth more where the machine is shared. What runs out of its memory or its time is reported as that, and left out
+of further rounds. All compute the same number. Where
 geomloss is installed, its Gaussian kernel takes part: with matrices, and through KeOps, which compiles before it runs.
 """
 
@@ -28,14 +29,22 @@ from agekit.builtin.divergences import MMD
 
 Way = Callable[[Tensor, Tensor], Tensor]
 Result = dict[str, float] | str
-"""Seconds, megabytes and the value; or why there are none."""
+"""Seconds, as they pass and on the CPU, megabytes, and the value; or why there are none."""
 
 OURS, PLAIN = "tiles", "all pairs"
 BACKENDS = {"tensorized": ("geomloss",), "online": ("geomloss", "pykeops")}
 """Of geomloss, and what each needs; without pykeops, online would silently be the other."""
 SCALES = (1.0, 0.1, 10.0, 0.2, 5.0, 0.5, 2.0)
 MB = 2**20
-COLUMNS = {"seconds": "seconds", "megabytes": "MB", "ratio": f"time / {PLAIN}", "value": "value"}
+COLUMNS = {
+    "seconds": "seconds",
+    "ratio": f"of {PLAIN}",
+    "cpu_seconds": "CPU seconds",
+    "cpu_ratio": f"of {PLAIN}",
+    "megabytes": "MB",
+    "value": "value",
+}
+RATIOS = {"ratio": "seconds", "cpu_ratio": "cpu_seconds"}
 
 
 def plain(p: Tensor, q: Tensor, kernel: str, scales: tuple[float, ...]) -> Tensor:
@@ -76,18 +85,18 @@ def _of_geomloss(dim: int, backend: str) -> Way:
 
 
 def measure(way: Way, n: int, dim: int) -> dict[str, float]:
-    """Seconds of a second call, and the memory that both calls needed above the inputs, in MB."""
+    """The time of a second call, and the memory that both calls needed above the inputs, in MB."""
     draws = torch.Generator().manual_seed(0)
     p = (torch.randn(n, dim, generator=draws) + 0.1).requires_grad_()
     q = torch.randn(n, dim, generator=draws)
     way(p[:256], q[:256]).backward()  # type: ignore[no-untyped-call]
-    before, seconds = resident(), 0.0
+    before = resident()
     for _ in range(2):
-        start = time.perf_counter()
+        start, cpu_start = time.perf_counter(), time.process_time()
         value = way(p, q)
         value.backward()  # type: ignore[no-untyped-call]
-        seconds = time.perf_counter() - start
-    return {"seconds": seconds, "megabytes": peak() - before, "value": value.item()}
+        took = {"seconds": time.perf_counter() - start, "cpu_seconds": time.process_time() - cpu_start}
+    return took | {"megabytes": peak() - before, "value": value.item()}
 
 
 def resident() -> float:
@@ -146,13 +155,10 @@ def table(results: dict[str, list[Result]]) -> str:
 def _cells(runs: list[Result], base: list[Result]) -> list[str]:
     if isinstance(runs[-1], str):
         return [runs[-1]]
-    ratios = [
-        {"ratio": run["seconds"] / other["seconds"]}
-        for run, other in zip(runs, base, strict=False)
-        if isinstance(run, dict) and isinstance(other, dict)
-    ]
-    whole = [run for run in runs if isinstance(run, dict)]
-    return [_spread([run[key] for run in (ratios if key == "ratio" else whole)]) for key in COLUMNS]
+    pairs = [(a, b) for a, b in zip(runs, base, strict=False) if isinstance(a, dict) and isinstance(b, dict)]
+    numbers = {key: [run[key] for run in runs if isinstance(run, dict)] for key in COLUMNS.keys() - RATIOS.keys()}
+    numbers |= {ratio: [a[key] / b[key] for a, b in pairs] for ratio, key in RATIOS.items()}
+    return [_spread(numbers[key]) for key in COLUMNS]
 
 
 def _spread(numbers: list[float]) -> str:
@@ -189,7 +195,14 @@ def main(arguments: Sequence[str]) -> int:
         f"{given.repeats} rounds; a process each, of at most {given.memory} MB and {given.seconds:g} s."
         " Median (least to most); MB above the inputs.\n"
     )
-    print(table(rounds(names, given.repeats, lambda name: apart(name, arguments, given.seconds))))
+
+    def run(name: str) -> Result:
+        result = apart(name, arguments, given.seconds)
+        said = result if isinstance(result, str) else f"{result['seconds']:.4g} s, {result['megabytes']:.4g} MB"
+        print(f"{name}: {said}", file=sys.stderr, flush=True)
+        return result
+
+    print(table(rounds(names, given.repeats, run)))
     for backend, needs in BACKENDS.items():
         if f"geomloss {backend}" not in names:
             print(f"geomloss {backend} takes no part: it needs {' and '.join(needs)}, and --kernel rbf --scales 1")
