@@ -318,7 +318,7 @@ def test_the_plan_says_what_moves_a_weight():
         "and the norms of their gradients in the last update",
         "the weight of fake is moved after each step by real, fake",
     ]
-    assert any(line.strip().startswith("+[bangbang: terms ('real', 'fake'), start -0.5,") for line in lines)
+    assert any(line.strip().startswith("+[bang_bang: terms ('real', 'fake'), start -0.5,") for line in lines)
 
 
 # ---- contracts that are broken

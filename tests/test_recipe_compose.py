@@ -200,6 +200,27 @@ def test_a_setting_of_a_length_ousts_the_other_in_the_run_and_in_a_stage(folder)
     assert (one.tree["run"], two.tree["run"]) == ({"steps": 2}, {"epochs": 4})
 
 
+@pytest.mark.parametrize(
+    ("base", "over", "left"),
+    [
+        ('split = "test"\ncount = 9', "share = 0.1", {"share": 0.1}),
+        ("share = 0.1", 'split = "test"', {"split": "test"}),
+        ('split = "test"', "count = 9", {"split": "test", "count": 9}),
+    ],
+)
+def test_of_a_share_and_other_samples_to_hold_out_the_later_counts(base, over, left):
+    document = laid(f"[data.held_out]\n{base}\n", f"[data.held_out]\n{over}\n")
+    assert document.tree["data"]["held_out"] == left
+    assert {key[2] for key in document.origins if len(key) == 3} == left.keys()
+
+
+def test_a_table_laid_over_another_is_told_by_the_line_of_the_later(folder):
+    document = extending(folder, '[players.encoder.terms]\nreal = { of = "g(z)" }\n')
+    term = ("players", "encoder", "terms", "real")
+    assert document.origin(term) == "child.toml:3"
+    assert document.origin((*term, "direction")) == "base.toml:18"
+
+
 def test_a_flag_is_a_setting_that_bears_its_own_name(folder):
     document = load(folder / "base.toml", ["run.seed=1"], {"--seed": "run.seed=2"})
     assert document.tree["run"]["seed"] == 2

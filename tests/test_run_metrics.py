@@ -105,6 +105,7 @@ def test_the_mark_of_a_run_names_its_held_out_data():
         "count": 21,
         "dropped": 0,
         "fingerprint": run.data.held_out.fingerprint,
+        "doubles": 0,
     }
     assert run.data.held_out.fingerprint != run.data.training.fingerprint
     assert "held out  split = test, count = 21" in run.folder.plan.read_text()

@@ -254,3 +254,17 @@ def test_a_run_with_a_program_notes_it_and_goes_on_where_it_is_trusted_again(tmp
     with pytest.raises(agekit.RunError, match="--trust"):
         resume(longer, run.folder, Quiet(), tmp_path / "cache")
     assert play(resume(longer, run.folder, Quiet(), tmp_path / "cache", trust=True), Quiet())
+
+
+def test_a_missing_source_is_told_before_anything_is_prepared_and_with_what_makes_it(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    for place, said in (
+        ("runs/factor_probe", "; it is made by: agekit run factor_probe --name factor_probe$"),
+        ("mine/factor_probe", "; it is made by: agekit run factor_probe --name factor_probe --out .*mine$"),
+        ("runs/nobody_s", "$"),
+    ):
+        source = tmp_path / place
+        recipe = recipe_of(f'networks.s={{ encoder = "dcgan", width = 3, from = "{source}" }}', text=TINY)
+        with pytest.raises(agekit.RunError, match=rf"networks.s.from: {source} does not exist{said}"):
+            start(recipe, plugins.load(), tmp_path / "new", None, Quiet(), tmp_path / "cache")
+    assert not (tmp_path / "cache").exists()

@@ -156,8 +156,8 @@ def _lab(commands: Any) -> None:
 def _components(commands: Any) -> None:
     listing = _add(commands, "list", "components", "list what is registered", "list_components")
     listing.add_argument("shelf", metavar="SHELF", nargs="?", help="one shelf, such as divergences, or recipes")
-    show = _add(commands, "show", "components", "show a component: formula, source, options")
-    show.add_argument("kind", metavar="KIND", help="such as divergence")
+    show = _add(commands, "show", "components", "show a component: formula, source, options; or a recipe")
+    show.add_argument("kind", metavar="KIND", help="such as divergence, or recipe")
     show.add_argument("name", metavar="NAME", help="such as kl_sphere")
     _add(commands, "plugins", "components", "list plugins: origin, version, health")
     check = _add(commands, "check", "checking", "put a plugin's components through the conformance kit")

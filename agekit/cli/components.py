@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import argparse
 import inspect
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -17,8 +17,11 @@ from ..game.messages import fits
 from ..plugins import load
 from ..recipe.compose import COMPONENT_KEYS
 from ..recipe.find import shipped
-from ..report.console import make_console
+from ..report.console import make_console, shorten
 from . import common
+
+RECIPES = ("recipe", "recipes")
+"""What recipes are called beside the kinds of components."""
 
 NARROWEST = 20
 """Characters that the last column of a table needs, so that its words can be read."""
@@ -28,24 +31,29 @@ def list_components(given: argparse.Namespace) -> int:
     """List all shelves, or one."""
     loaded = common.plugins()
     names = {"recipes", *(shelf.name for shelf in SHELVES)}
-    if given.shelf not in {None, *names, *COMPONENT_KEYS}:
+    if given.shelf not in {None, *RECIPES, *names, *COMPONENT_KEYS}:
         raise AgekitError(f"no shelf is called {given.shelf!r}; {nearest(given.shelf, names)}")
     rows: list[tuple[str, str, str]] = []
     for shelf in [shelf for shelf in SHELVES if given.shelf in (None, shelf.name, shelf.key)]:
         entries = loaded.registries.shelves[shelf.name].entries.values()
         rows += [(shelf.name, entry.name, entry.component.summary()) for entry in entries]
-    if given.shelf in (None, "recipes"):
+    if given.shelf in (None, *RECIPES):
         rows += [("recipes", name, _first_line(path)) for name, path in shipped(loaded.recipes).items()]
     print_table(["shelf", "name", "what it is"], rows)
     return 0
 
 
 def show(given: argparse.Namespace) -> int:
-    """Show a component: its docstring, with formula and source, and its options."""
-    registries = common.plugins().registries
+    """Show a component: its docstring, with formula and source, and its options; or a recipe as it is written."""
+    loaded = common.plugins()
+    if given.kind in RECIPES:
+        return _show_recipe(given.name, shipped(loaded.recipes))
+    registries = loaded.registries
     registry = registries.by_key.get(given.kind) or registries.shelves.get(given.kind)
     if registry is None:
-        raise AgekitError(f"no kind of component is called {given.kind!r}; {nearest(given.kind, registries.by_key)}")
+        raise AgekitError(
+            f"no kind of component is called {given.kind!r}; {nearest(given.kind, {*registries.by_key, RECIPES[0]})}"
+        )
     component = registry[given.name]
     console = make_console()
     console.print(f"{registry.shelf.key} {given.name}  (from {registry.entries[given.name].owner})\n")
@@ -56,6 +64,14 @@ def show(given: argparse.Namespace) -> int:
     if rows:
         console.print()
         print_table(["option", "takes", "default", "unit", "meaning"], rows)
+    return 0
+
+
+def _show_recipe(name: str, known: Mapping[str, Path]) -> int:
+    stem = name.removesuffix(".toml")
+    if stem not in known:
+        raise AgekitError(f"no recipe is called {name!r}; {nearest(stem, known)}")
+    print(f"recipe {stem}  ({shorten(known[stem])})\n\n{known[stem].read_text(encoding='utf-8')}", end="")
     return 0
 
 

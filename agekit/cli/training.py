@@ -81,6 +81,7 @@ class Listener:
         data = run.data.training
         dropped = f", {len(data.dropped)} broken ones left out" if data.dropped else ""
         held_out = f", {len(run.data.held_out):,} held out" if run.data.held_out else ""
+        held_out += f", {run.data.doubles:,} of them trained on, too" if run.data.doubles else ""
         facts = [
             ("recipe", f"{run.recipe.name}, seed {run.recipe.run.seed}"),
             ("data", f"{run.recipe.dataset_name}, {len(data):,} samples{dropped}{held_out}"),

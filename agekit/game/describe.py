@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping
 
 from ..contracts import Controller, Schedule
@@ -10,6 +11,9 @@ from .bound import BoundStage, Player, Recipe, Term
 from .cost import Cost, update_flops
 from .graph import Scope
 from .plan import MEANING, Plan, plan_player
+
+CAPITAL = re.compile(r"(?<=[a-z])(?=[A-Z])")
+"""Where a word of a class's name ends."""
 
 
 def describe_plan(recipe: Recipe, scope: Scope, cost: Cost) -> str:
@@ -130,5 +134,5 @@ def _watched(controller: Controller) -> str:
 def _number(value: float | Schedule | Controller) -> str:
     if not isinstance(value, float):
         options = ", ".join(f"{name} {number}" for name, number in value.model_dump().items() if number is not None)
-        return f"[{type(value).__name__.lower()}: {options}]"
+        return f"[{CAPITAL.sub('_', type(value).__name__).lower()}: {options}]"
     return f"{value:g}"

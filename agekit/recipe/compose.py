@@ -135,7 +135,7 @@ def _place(tree: Any, key: Sequence[str], value: Any, text: str) -> Key:
             )
         if following is None:
             tree[step] = value
-            for name in _ousted(place, {part}):
+            for name in _ousted(place, {part}, tree):
                 tree.pop(name, None)
         tree, place = tree[step], (*place, step)
     return place
@@ -153,7 +153,7 @@ def overlay(base: Document, over: Document, problems: list[Problem]) -> Document
 def _lay(merged: Document, over: Document, key: Key, problems: list[Problem]) -> None:
     below, above = _at(merged.tree, key), _at(over.tree, key)
     _forget_old_component(merged, below, above, key)
-    for name in _ousted(key, above.keys()):
+    for name in _ousted(key, above, below):
         below.pop(name, None)
         _forget(merged, (*key, name))
     for name, value in above.items():
@@ -166,6 +166,7 @@ def _lay(merged: Document, over: Document, key: Key, problems: list[Problem]) ->
             below.pop(name, None)
             _forget(merged, inner)
         elif isinstance(value, dict) and isinstance(below.get(name), dict):
+            merged.origins.update({inner: over.origins[inner]} if inner in over.origins else {})
             _lay(merged, over, inner, problems)
         else:
             below[name] = copy.deepcopy(value)
@@ -186,10 +187,14 @@ def _forget_old_component(merged: Document, below: dict[str, Any], above: Mappin
         _forget(merged, (*key, name))
 
 
-def _ousted(table: Key, said: Collection[str]) -> frozenset[str]:
-    """The other way to say how long a run or a stage is, where one is said: of steps and epochs, the later counts."""
+def _ousted(table: Key, said: Collection[str], there: Collection[str]) -> Collection[str]:
+    """What goes where something else is said in its place: of steps and epochs, or of a share and other options."""
     inner = table[2:] if table[:1] == ("stages",) else table
-    return LENGTHS.difference(said) if inner in ((), ("run",)) and not LENGTHS.isdisjoint(said) else frozenset()
+    if inner in ((), ("run",)) and not LENGTHS.isdisjoint(said):
+        return LENGTHS.difference(said)
+    if table == ("data", "held_out") and said:
+        return [name for name in there if name not in said and "share" in (name, *said)]
+    return ()
 
 
 def _removable(key: Key) -> bool:

@@ -11,6 +11,7 @@ import torch
 
 from ..contracts import Dataset
 from ..data.division import divided
+from ..data.overlap import common
 from ..data.prepare import prepare
 from ..data.prepared import Prepared
 from ..errors import DataError, RunError
@@ -24,13 +25,20 @@ Report = Callable[[str, int, int], None]
 """What is told while samples are prepared: of which part (training or held-out), how many are done, of how many."""
 
 
+CHANCE = 0.01
+"""The share of held-out samples that may be trained on, too: data sets have doubles, and are published so."""
+
+INSTEAD = "data.held_out.share=0.1 sets some of the training samples aside, data.held_out=false holds none out"
+
+
 @dataclass(frozen=True)
 class RunData:
-    """The prepared samples of a run."""
+    """The prepared samples of a run; `doubles` of those held out are trained on, too."""
 
     training: Prepared
     held_out: Prepared | None
     cache: Path
+    doubles: int = 0
 
     @property
     def features(self) -> Features:
@@ -47,7 +55,8 @@ class RunData:
 def prepare_all(recipe: Recipe, cache: Path, progress: Report | None = None) -> RunData:
     """Prepare what a recipe trains on, and what it holds out.
 
-    Raises `DataError` where one of them is missing or damaged, or where the two do not have the same fields.
+    Raises `DataError` where one of them is missing or damaged, where the two do not have the same fields, or where what
+    is held out is trained on, more than by chance.
     """
 
     def prepared(dataset: Dataset, part: str) -> Prepared:
@@ -56,11 +65,20 @@ def prepare_all(recipe: Recipe, cache: Path, progress: Report | None = None) -> 
     training, held_out = prepared(recipe.dataset, "training"), None
     if recipe.held_out_share is not None:
         training, held_out = divided(training, recipe.held_out_share, recipe.run.seed)
-    if not recipe.set_aside:
-        held_out = prepared(recipe.held_out, "held-out") if recipe.held_out else None
-    if held_out and (problem := other_field(held_out.fields, training.fields)):
+    if recipe.held_out and not recipe.set_aside:
+        try:
+            held_out = prepared(recipe.held_out, "held-out")
+        except DataError as error:
+            raise type(error)(f"data.held_out: {error}\n{INSTEAD}") from error
+    if held_out is None:
+        return RunData(training, None, cache)
+    if problem := other_field(held_out.fields, training.fields):
         raise DataError(f"{recipe.dataset_name}: {problem}")
-    return RunData(training, held_out, cache)
+    doubles = common(held_out, training)
+    if doubles > CHANCE * len(held_out) and not recipe.set_aside:
+        found = f"{doubles:,} of the {len(held_out):,} held-out samples are trained on, too"
+        raise DataError(f"data.held_out: {found}; options that name other samples fit, or\n{INSTEAD}")
+    return RunData(training, held_out, cache, doubles)
 
 
 def check_unchanged(folder: RunFolder, data: RunData, *, held_out: bool = True) -> None:

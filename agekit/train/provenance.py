@@ -47,6 +47,7 @@ def provenance(game: Game, data: RunData, loaded: Loaded) -> dict[str, Any]:
             "held_out": {
                 "options": recipe.document.tree["data"]["held_out"],
                 **_samples(data.held_out),
+                "doubles": data.doubles,
             }
             if data.held_out
             else None,

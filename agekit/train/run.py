@@ -21,6 +21,7 @@ from ..game.game import Game
 from ..game.judge import Judge
 from ..game.views import Gallery
 from ..plugins import Loaded
+from ..recipe.find import shipped
 from ..recipe.tables import in_steps
 from ..report.board import Board
 from ..report.metrics import MetricsFile, read_metrics
@@ -31,7 +32,7 @@ from .data import RunData, check_unchanged, prepare_all
 from .folder import RunFolder, check_name, create, open_run
 from .provenance import provenance
 from .signals import stop_signals
-from .sources import load_programs, load_sources
+from .sources import check_sources, load_programs, load_sources
 from .watch import Watch
 
 
@@ -89,6 +90,7 @@ def start(
 ) -> Run:
     """Begin a new run: prepare the data, build the game, make the folder; `trust` lets exported programs run."""
     check_name(runs, name)
+    check_sources(recipe, shipped(loaded.recipes))
     device = prepare_compute(recipe.compute)
     data = prepare_all(recipe, cache or cache_home(), listener.preparing)
     game = data.game(recipe, device)

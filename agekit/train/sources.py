@@ -11,7 +11,7 @@ from safetensors.torch import load_file
 from torch import Tensor, nn
 
 from ..errors import RunError
-from ..game.bound import NetworkSpec
+from ..game.bound import NetworkSpec, Recipe
 from ..game.game import Game
 from ..game.graph import Signature
 from ..game.networks import follow
@@ -19,6 +19,19 @@ from ..game.program import Program
 from ..game.wrappers import Foreign, Merged
 from .checkpoint import PARTS, checkpoints, mismatch
 from .folder import RunFolder, open_run
+
+
+def check_sources(recipe: Recipe, shipped: Collection[str] = ()) -> None:
+    """Raise `RunError` where what a network is `from` is not there, before anything is prepared.
+
+    Where a run of a shipped recipe is missing, the message says how it is made.
+    """
+    for name, spec in recipe.networks.items():
+        if spec.keys.source is None or (source := Path(spec.keys.source)).exists():
+            continue
+        runs = "" if source.parent == Path("runs").absolute() else f" --out {source.parent}"
+        made = f"; it is made by: agekit run {source.name} --name {source.name}{runs}"
+        raise RunError(f"networks.{name}.from: {source} does not exist{made if source.name in shipped else ''}")
 
 
 def load_sources(game: Game, only: Collection[str] | None = None) -> None:

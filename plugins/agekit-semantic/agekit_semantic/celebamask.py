@@ -83,7 +83,9 @@ class CelebAMask(LocalDataset):
         if not kept:
             there = [split for split in SPLITS if any(face.split == split for face in faces)]
             reason = f"{place} has pictures of {', '.join(there)}" if there else f"{place} has no {MAPPING}"
-            raise DataError(f'{reason}, and none of the split {self.split!r}; data.split = "all" fits')
+            raise DataError(
+                f"{reason}, and none of the split {self.split!r}; split = {' or '.join([*there, 'all'])} fits"
+            )
         return Faces(files, kept, self.size)
 
 

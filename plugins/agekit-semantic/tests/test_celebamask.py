@@ -228,7 +228,7 @@ def written(text):
         (make_official, without("00001_*.png"), rf"1 of 4 pictures have no mask, the first is .*{PICTURES}/1\.jpg"),
         (make_official, renamed("00001_nose.png", "00001_noze.png"), "unknown part 'noze'; did you mean nose?"),
         (make_official, renamed("1.jpg", "one.jpg"), "one.jpg has no number for a name"),
-        (make_official, without(MAPPING), f"has no {MAPPING}, and none of the split 'train'; data.split = .all. fits"),
+        (make_official, without(MAPPING), f"has no {MAPPING}, and none of the split 'train'; split = all fits"),
         (make_official, written("0 1"), "is damaged at line 2: found '0 1', where a number"),
         (make_official, written("0 1 2.jpg\n1 1 two.jpg"), "is damaged at line 3: found '1 1 two.jpg'"),
         (make_official, written("0 162771 162772.jpg"), "has pictures of valid, and none of the split 'train'"),
