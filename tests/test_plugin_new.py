@@ -67,7 +67,7 @@ def test_what_is_begun_is_whole_keeps_its_promises_and_is_used_by_its_recipe(kin
     assert bad == []
     recipe = folder / f"agekit_my_{kind}" / "recipes" / f"my_{kind}.toml"
     assert f"my_{kind}" in recipe.read_text().split("[data]")[1]
-    assert load_recipe(recipe, loaded).run.steps == 40
+    assert load_recipe(recipe, loaded).run.steps == 20
 
 
 def test_there_is_a_starter_for_most_kinds():
@@ -105,7 +105,7 @@ def test_from_the_command_to_a_green_test_and_a_run_that_uses_it(begun, tmp_path
         return done.stdout
 
     assert re.search(r"15 passed", run("pytest", "-q", "-p", "no:cacheprovider"))
-    assert "step 40" in run("agekit", "run", "my_divergence", "--device", "cpu")
+    assert "step 20" in run("agekit", "run", "my_divergence", "--device", "cpu")
     assert (folder / "runs" / "my_divergence-0001" / "pictures" / "samples.png").exists()
 
 

@@ -9,6 +9,7 @@ from typing import Any, TypeVar, cast
 
 import torch
 from torch import Tensor
+from torch._compile import _disable_dynamo
 
 Call = TypeVar("Call", bound=Callable[..., Tensor])
 Function = TypeVar("Function", bound=Callable[..., Any])
@@ -31,7 +32,8 @@ def full_precision(call: Call) -> Call:
 
 def uncompiled(call: Function) -> Function:
     """Keep a function out of compiled graphs, into which its loop would be unrolled, or its table computed anew."""
-    return cast(Function, torch.compiler.disable(call))  # type: ignore[no-untyped-call]
+    # torch.compiler.disable would import the compiler here and now: a second, in every command that loads the built-ins
+    return cast(Function, _disable_dynamo(call))
 
 
 def _no_autocast(device: str) -> AbstractContextManager[Any]:

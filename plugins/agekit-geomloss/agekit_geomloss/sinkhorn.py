@@ -12,6 +12,7 @@ import torch
 from geomloss import SamplesLoss  # type: ignore[import-untyped]
 from pydantic import model_validator
 from torch import Tensor
+from torch._compile import _disable_dynamo
 
 TINY = 1e-30
 """A distance added to the blur, so that draws without spread have one."""
@@ -68,7 +69,7 @@ class Sinkhorn(agekit.Divergence):
             raise ValueError("online needs pykeops, which is not installed: pip install 'agekit-geomloss[online]'")
         return self
 
-    @torch.compiler.disable  # type: ignore[untyped-decorator]
+    @_disable_dynamo  # torch.compiler.disable would import the compiler, here and now
     def __call__(self, codes: Tensor, draws: Tensor) -> Tensor:
         if codes.ndim != 2 or draws.ndim != 2 or codes.shape[1] != draws.shape[1] or not len(codes) * len(draws):
             raise ValueError(f"clouds [n, d] and [m, d] fit, found {[*codes.shape]} and {[*draws.shape]}")
