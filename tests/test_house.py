@@ -23,8 +23,9 @@ FLOORS = {
     **dict.fromkeys(["game", "plugins"], 2),
     **dict.fromkeys(["train", "lab", "testing"], 3),
     "evaluate": 4,
-    **dict.fromkeys(["cli", "api"], 5),
-    "__main__": 6,
+    "compare": 5,
+    **dict.fromkeys(["cli", "api"], 6),
+    "__main__": 7,
 }
 PUBLIC = {"", "contracts", "errors", "files", "hooks", "registry", "data", "statistics", "builtin"}
 """What built-ins and plugins may see: the package's own names, and the rooms that make components."""

@@ -16,6 +16,7 @@ def parser(version: str) -> argparse.ArgumentParser:
     commands = whole.add_subparsers(title="commands", metavar="COMMAND", required=True)
     _training(commands)
     _evaluation(commands)
+    _comparing(commands)
     _looking(commands)
     _recipes(commands)
     _lab(commands)
@@ -95,6 +96,12 @@ def _evaluation(commands: Any) -> None:
     judged.add_argument("--device", metavar="D", help="auto, cpu, cuda, cuda:1")
     _trust(judged)
     judged.add_argument("--json", action="store_true", help="one line of JSON for each checkpoint")
+
+
+def _comparing(commands: Any) -> None:
+    runs = _add(commands, "runs", "comparing", "list runs: recipe, seed, age, steps, state, metrics")
+    runs.add_argument("runs", metavar="RUNS", type=Path, nargs="?", default=Path("runs"), help="default: runs")
+    runs.add_argument("--json", action="store_true", help="one line of JSON for each run")
 
 
 def _looking(commands: Any) -> None:

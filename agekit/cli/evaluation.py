@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import argparse
 from collections.abc import Iterator, Mapping, Sequence
-from itertools import count, product
 from pathlib import Path
-from string import ascii_lowercase
 
+from ..compare.marks import letters
 from ..errors import AgekitError
 from ..evaluate import Evaluation, Wanted, evaluate
 from ..evaluate.evaluation import Value
@@ -82,17 +81,6 @@ def _marks(evaluations: Sequence[Evaluation]) -> dict[str, str]:
     """A letter for each way in which numbers were taken."""
     said = dict.fromkeys(one.protocol.said for evaluation in evaluations for one in evaluation.metrics.values())
     return dict(zip(said, letters(), strict=False))
-
-
-def letters() -> Iterator[str]:
-    """a, b, … z, aa, ab, …
-
-    >>> from itertools import islice
-    >>> list(islice(letters(), 25, 28))
-    ['z', 'aa', 'ab']
-    """
-    for length in count(1):
-        yield from ("".join(one) for one in product(ascii_lowercase, repeat=length))
 
 
 def _head(evaluations: Sequence[Evaluation]) -> tuple[str, ...]:

@@ -168,6 +168,18 @@ def clock(seconds: float) -> str:
     return f"{hours}:{minutes:02}:{rest:02}"
 
 
+def age(seconds: float) -> str:
+    """How long ago something was, in its largest unit.
+
+    >>> age(59), age(3600), age(200_000)
+    ('59 s', '1 h', '2 d')
+    """
+    for unit, length in (("d", 86400), ("h", 3600), ("min", 60)):
+        if seconds >= length:
+            return f"{int(seconds // length)} {unit}"
+    return f"{int(seconds)} s"
+
+
 def command() -> str:
     """How `agekit` is called here: by its name where the shell finds it, else by the path it was called by."""
     called = Path(sys.argv[0])

@@ -2,19 +2,36 @@
 
 from __future__ import annotations
 
+import fcntl
 import json
 import math
 import os
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+from ..errors import RunError
+
+ATTEMPTS, PAUSE_SECONDS = 20, 0.05
+"""How often a lock is asked for: whoever only looks whether it is held has it for an instant."""
+
 
 class MetricsFile:
-    """Lines are appended at once; `bytes` is the length so far, so that a resumed run can cut what came after."""
+    """Lines are appended at once; `bytes` is the length so far, so that a resumed run can cut what came after.
+
+    The file is locked until it is closed, or its process ends, however it does. Raises `RunError` where it is locked.
+    """
 
     def __init__(self, path: Path, kept_bytes: int = 0) -> None:
         self._stream = path.open("ab", buffering=0)  # with nothing held back, closing cannot fail
+        for again in range(ATTEMPTS):
+            if _locked(self._stream.fileno(), fcntl.LOCK_EX):
+                break
+            if again + 1 == ATTEMPTS:
+                self._stream.close()
+                raise RunError(f"{path.parent} is being trained by another process")
+            time.sleep(PAUSE_SECONDS)
         self._stream.truncate(min(kept_bytes, self._stream.seek(0, os.SEEK_END)))
         self._stream.seek(0, os.SEEK_END)
 
@@ -29,6 +46,26 @@ class MetricsFile:
     def close(self) -> None:
         """Let go of the file."""
         self._stream.close()
+
+
+def being_written(path: Path) -> bool:
+    """Whether some process is writing a metrics file just now."""
+    try:
+        with path.open("rb") as stream:
+            return not _locked(stream.fileno(), fcntl.LOCK_SH)
+    except OSError:
+        return False
+
+
+def _locked(handle: int, how: int) -> bool:
+    """Try to lock a file; where the file system knows no locks, everyone has one."""
+    try:
+        fcntl.flock(handle, how | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    except OSError:
+        return True
+    return True
 
 
 def plain(value: float) -> float | str:

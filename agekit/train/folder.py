@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 from dataclasses import dataclass
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -34,6 +35,17 @@ class MarkedData(MarkedSamples):
     held_out: MarkedSamples | None = None
 
 
+class MarkedStage(BaseModel):
+    """What a run's mark says about a stage: its steps, and the operations and samples of data of each step."""
+
+    model_config = ConfigDict(frozen=True)
+
+    name: str
+    steps: int
+    flops: int
+    images: int
+
+
 class Mark(BaseModel):
     """What makes a folder a run, as far as it is read again; the mark holds the whole provenance."""
 
@@ -41,6 +53,10 @@ class Mark(BaseModel):
 
     recipe: str
     data: MarkedData
+    seed: int = 0
+    started: datetime | None = None
+    device_name: str = ""
+    stages: tuple[MarkedStage, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -91,7 +107,11 @@ class RunFolder:
 
     def marked_data(self) -> MarkedData:
         """What the mark says about the run's data."""
-        return Mark.model_validate(self.read_mark()).data
+        return self.marked().data
+
+    def marked(self) -> Mark:
+        """What the mark says, as far as it is read again."""
+        return Mark.model_validate(self.read_mark())
 
 
 def create(runs: Path, name: str | None, recipe_name: str, files: dict[str, str], mark: dict[str, Any]) -> RunFolder:

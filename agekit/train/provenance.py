@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import platform
 import sys
+from dataclasses import asdict
 from datetime import UTC, datetime
 from importlib.metadata import version
 from typing import Any
@@ -13,7 +14,9 @@ import torch
 from .. import __version__
 from ..data.prepared import Prepared
 from ..files import sha256_of
-from ..game.game import Game
+from ..game.cost import Cost
+from ..game.game import Game, length_of
+from ..game.work import work_of
 from ..plugins import Loaded
 from .data import RunData
 from .sources import programs
@@ -21,7 +24,7 @@ from .sources import programs
 PACKAGES = ("torch", "numpy", "pillow", "pluggy", "pydantic", "safetensors", "tensorboard")
 
 
-def provenance(game: Game, data: RunData, loaded: Loaded) -> dict[str, Any]:
+def provenance(game: Game, data: RunData, loaded: Loaded, cost: Cost) -> dict[str, Any]:
     """All that is needed to tell whether two runs ran the same thing."""
     recipe, device = game.recipe, game.device
     return {
@@ -37,6 +40,14 @@ def provenance(game: Game, data: RunData, loaded: Loaded) -> dict[str, Any]:
         "device": str(device),
         "device_name": torch.cuda.get_device_name(device) if device.type == "cuda" else platform.machine(),
         "threads": torch.get_num_threads(),
+        "stages": [
+            {
+                "name": one.keys.name,
+                "steps": length_of(one, len(data.training)),
+                **asdict(work_of(one, game.scope, cost)),
+            }
+            for one in recipe.stages
+        ],
         "data": {
             "dataset": recipe.dataset_name,
             **_samples(data.training),

@@ -97,12 +97,11 @@ def start(
     load_sources(game)
     load_programs(game, trust=trust)
     Judge(Gallery(game)).rehearse()
-    files = {
-        "recipe.toml": tomli_w.dumps(recipe.document.tree),
-        "plan.txt": describe_plan(recipe, game.scope, cost(recipe, game.scope)),
-    }
-    folder = create(runs, name, recipe.name, files, provenance(game, data, loaded))
-    return _opened(folder, recipe, data, game, {})
+    counted = cost(recipe, game.scope)
+    files = {"recipe.toml": tomli_w.dumps(recipe.document.tree), "plan.txt": describe_plan(recipe, game.scope, counted)}
+    folder = create(runs, name, recipe.name, files, provenance(game, data, loaded, counted))
+    with _writing(folder):
+        return _opened(folder, recipe, data, game, {}, MetricsFile(folder.metrics))
 
 
 def resume(
@@ -111,7 +110,7 @@ def resume(
     """Take a run up at its last good checkpoint; at its beginning where there is none.
 
     Checkpoints that are damaged are passed over, and set aside. Raises `RunError` where the data is not what the run
-    began with, or the run came to its end.
+    began with, the run came to its end, or another process is at it.
     """
     device = prepare_compute(recipe.compute)
     data = prepare_all(recipe, cache or cache_home(), listener.preparing)
@@ -128,12 +127,13 @@ def resume(
             f"{folder.path} stands at step {game.steps_done}, and {end}, is reached: --steps N names a later one"
         )
     with _writing(folder):
+        metrics = MetricsFile(folder.metrics, state.get("metrics_bytes", 0))  # from here on, nobody else writes
         for later in saved.checkpoints(folder.checkpoints):
             if later.path.name > saved.name_of(game):
                 _set_aside(later.path)
         forget_later(folder.best, game)
         write_text(folder.recipe, tomli_w.dumps(recipe.document.tree))
-    return _opened(folder, recipe, data, game, state, gallery)
+        return _opened(folder, recipe, data, game, state, metrics, gallery)
 
 
 def _set_aside(path: Path) -> None:
@@ -160,13 +160,17 @@ def restore_last(folder: RunFolder, game: Game, gallery: Gallery) -> dict[str, A
 
 
 def _opened(
-    folder: RunFolder, recipe: Recipe, data: RunData, game: Game, state: dict[str, Any], gallery: Gallery | None = None
+    folder: RunFolder,
+    recipe: Recipe,
+    data: RunData,
+    game: Game,
+    state: dict[str, Any],
+    metrics: MetricsFile,
+    gallery: Gallery | None = None,
 ) -> Run:
-    with _writing(folder):
-        metrics = MetricsFile(folder.metrics, state.get("metrics_bytes", 0))
-        board = Board(folder.events, game.steps_done)
-        for name, file in (("recipe", folder.recipe), ("plan", folder.plan)):
-            board.text(name, file.read_text(encoding="utf-8"))
+    board = Board(folder.events, game.steps_done)
+    for name, file in (("recipe", folder.recipe), ("plan", folder.plan)):
+        board.text(name, file.read_text(encoding="utf-8"))
     spent = state.get("elapsed_seconds", 0.0)
     watch = Watch(folder, game, gallery or Gallery(game), board, metrics, data.features, spent)
     return Run(folder, recipe, data, game, watch, tuple(state.get("damaged", ())))

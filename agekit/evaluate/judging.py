@@ -19,7 +19,7 @@ from ..train.data import Report as Preparing
 from ..train.folder import RunFolder
 from .evaluation import Evaluation, Measured, Value
 from .opening import Opened, Wanted, open_for
-from .protocol import protocol_of
+from .taken import protocol_of
 
 Progress = Callable[[str, int, int], None]
 """What is told while metrics are taken: of which checkpoint, how many samples are done, of how many."""
