@@ -13,7 +13,6 @@ from .game.load import load_recipe
 from .game.views import Gallery, Shown
 from .plugins import add
 from .plugins import load as load_plugins
-from .recipe.find import find
 from .train.compute import prepare_compute
 from .train.data import prepare_all
 from .train.sources import load_programs, load_sources
@@ -28,7 +27,7 @@ def load(recipe: str | Path, *settings: str, plugins: tuple[ModuleType, ...] = (
     loaded = load_plugins()
     for module in plugins:
         add(loaded, module, module.__name__)
-    return load_recipe(find(str(recipe), Path(), loaded.recipes), loaded, settings)
+    return load_recipe(str(recipe), loaded, settings)
 
 
 def build(recipe: Recipe, cache: Path | None = None, *, trust: bool = False) -> Game:

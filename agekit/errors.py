@@ -47,7 +47,8 @@ class Problem:
     """One thing wrong with a recipe.
 
     `where` is the place it was written ("age.toml:14"), `key` the dotted key, and `message` says what was found, what
-    would fit and the nearest name. `unknown_component` tells that it names what no plugin here has registered.
+    would fit and the nearest name. `unknown_component` tells that it names a component or a recipe which
+    no plugin here has brought.
     """
 
     key: str

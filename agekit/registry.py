@@ -2,29 +2,16 @@
 
 from __future__ import annotations
 
-import inspect
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 
-from .contracts import SHELVES, Component, Dataset, Loss, Measure, Network, Operator, Shelf
+from .contracts import SHELVES, Component, Shelf
+from .contracts.admission import refusals
 from .errors import AgekitError, PluginError, nearest
 
 NAME = re.compile(r"[a-z][a-z0-9_]*\Z")
-RESERVED: Mapping[type[Component], frozenset[str]] = {
-    Component: frozenset(shelf.key for shelf in SHELVES),
-    Dataset: frozenset({"batch", "flip", "fields", "held_out"}),
-    Network: frozenset(
-        {"sees", "makes", "from", "average_of", "decay", "class_names", "class_mapping", "statistics", "buffers"}
-    ),
-    Loss: frozenset({"weight"}),
-    Measure: frozenset({"count", "generated", "on", "statistics"}),
-}
-"""Keys of the tables that name a component of a kind, so that no option of one may have their name.
-
-A test compares the engine's tables.
-"""
 
 
 @dataclass(frozen=True)
@@ -51,22 +38,12 @@ class Registry:
         """
         owner = self._registries.owner
         shown = f"{self.shelf.key} {name!r} of {owner}"
-        if not NAME.match(name):
+        if not (isinstance(name, str) and NAME.match(name)):
             raise PluginError(f"{shown}: a name is lower-case letters, digits and underscores")
         if name in self.entries:
             raise PluginError(f"{shown}: the name is taken by {self.entries[name].owner}")
-        if not (isinstance(component, type) and issubclass(component, self.shelf.contract)):
-            raise PluginError(f"{shown}: found {component!r}, where a subclass of {self.shelf.contract.__name__} fits")
-        if inspect.isabstract(component):
-            missing = ", ".join(sorted(component.__abstractmethods__))
-            raise PluginError(f"{shown}: {component.__name__} does not define {missing}")
-        operands = frozenset(component.operands) if issubclass(component, Measure) else frozenset()
-        reserved = operands.union(*(keys for kind, keys in RESERVED.items() if issubclass(component, kind)))
-        needed = [option for option, entry in component.model_fields.items() if entry.is_required()]
-        if issubclass(component, Operator) and needed:
-            raise PluginError(f"{shown}: the option {needed[0]!r} has no default, and expressions have no place for it")
-        if taken := sorted(reserved & component.model_fields.keys()):
-            raise PluginError(f"{shown}: the option {taken[0]!r} has a name that recipes give another meaning")
+        if refused := next(refusals(component, self.shelf), None):
+            raise PluginError(f"{shown}: {refused}")
         self.entries[name] = Entry(name, component, owner)
 
     def __getitem__(self, name: str) -> type[Component]:

@@ -64,6 +64,16 @@ def test_the_page_s_packaging_names_the_entry_point_and_the_range():
     assert project["dependencies"] == ["agekit>=0.1,<0.2"]
 
 
+REGISTER = "@agekit.hookimpl\ndef agekit_register(registries):\n    registries.{}.add('mine', Mine)"
+
+
+def registering(shelf: str, contract: str, body: str) -> str:
+    """The code of a plugin that registers one class."""
+    lines = "\n    ".join(body.splitlines())
+    return f"import agekit\nclass Mine(agekit.{contract}):\n    {lines}\n" + REGISTER.format(shelf)
+
+
+CALL = "def __call__(self, x): return x"
 BROKEN = {
     "raises at import": ("raise RuntimeError('no such card')", "RuntimeError: no such card"),
     "exits at import": ("import sys\nsys.exit(3)", "SystemExit: 3"),
@@ -77,6 +87,46 @@ BROKEN = {
     "breaks the contract": (
         HEAD + "    registries.reciprocities.add('fixed', Fixed)",
         "where a subclass of Reciprocity fits",
+    ),
+    "names by a number": (
+        HEAD + "    registries.divergences.add(3, Fixed)",
+        "a name is lower-case letters, digits and",
+    ),
+    "registers an instance": (
+        HEAD + "    registries.divergences.add('fixed', Fixed())",
+        "found Fixed(direction='qp'), where a subclass of Divergence fits",
+    ),
+    "has an option that TOML cannot say": (
+        registering("losses", "Loss", f"operands = {{}}\nkind: type = agekit.option(int, help='a type')\n{CALL}"),
+        "loss 'mine' of bad: an option takes what TOML cannot say: Cannot generate a JsonSchema",
+    ),
+    "declares no operands": (
+        registering("losses", "Loss", CALL),
+        "its operands are None, where a dictionary of names to agekit.Operand fits",
+    ),
+    "declares operands that are none": (
+        registering("losses", "Loss", f"operands = {{'of': 'x'}}\n{CALL}"),
+        "its operands are {'of': 'x'}, where a dictionary of names to agekit.Operand fits",
+    ),
+    "declares an operand like none": (
+        registering("losses", "Loss", f"operands = {{'of': agekit.Operand(like='to')}}\n{CALL}"),
+        "the operand 'of' is to be like 'to', and none is called so",
+    ),
+    "compares with what there is not": (
+        registering("divergences", "Divergence", "compares = 'sample'\ndef __call__(self, x, y): return x"),
+        "the operand 'to' takes sample, where samples, reference, distribution fit",
+    ),
+    "has an operator that cannot be made": (
+        registering(
+            "operators",
+            "Operator",
+            f"def model_post_init(self, _): raise OSError('gone')\ndef space(self, *s): return s\n{CALL}",
+        ),
+        "operator 'mine' of bad: it cannot be made: OSError: gone",
+    ),
+    "has a data set without a licence": (
+        registering("datasets", "Dataset", "def fields(self): return {}\ndef open(self): return None"),
+        "dataset 'mine' of bad: it says no licence",
     ),
     "names recipes that are not there": (
         "import agekit, pathlib\n@agekit.hookimpl\ndef agekit_recipes(): return pathlib.Path('/no/such')",
@@ -266,3 +316,54 @@ def test_a_broken_plugin_is_fatal_only_to_a_recipe_that_needs_it(installed, tmp_
     assert "mine.toml:2: players.encoder.terms.real.divergence: no divergence is called 'coral'" in said.err
     assert "it may come from a plugin that is broken: bad (RuntimeError: no such card)" in said.err
     assert "Traceback" not in said.err
+
+
+NEEDING = {
+    "a term": ("[players.encoder.terms]\nreal.of = 'nearest(e(x))'\n", "players.encoder.terms.real.of"),
+    "a view": ("[views]\nsamples = 'nearest(g(z))'\n", "views.samples"),
+    "a metric": ("[metrics]\nmine = { metric = 'spread', of = 'nearest(e(x))' }\n", "metrics.mine.of"),
+    "a derived field": ("[data.fields]\nl = 'nearest(x)'\n", "data.fields.l"),
+    "what a network that is wrong is in, too": (
+        "[networks.e]\nwidth = 0\n[players.encoder.terms]\nreal.of = 'nearest(e(x))'\n",
+        "players.encoder.terms.real.of",
+    ),
+    "a schedule": ("[players.encoder.optimizer]\nlr = { schedule = 'nearest' }\n", "players.encoder.optimizer.lr"),
+    "a controller": ("[players.encoder.terms]\nfake.weight = { controller = 'nearest' }\n", "players.encoder.terms"),
+    "a metric's component": ("[metrics]\nmine = { metric = 'nearest', of = 'x' }\n", "metrics.mine.metric"),
+}
+
+
+@pytest.mark.parametrize("name", NEEDING)
+def test_whatever_a_recipe_needs_of_a_broken_plugin_its_error_names_it(name, installed, tmp_path):
+    installed("bad", "raise RuntimeError('no such card')")
+    text, key = NEEDING[name]
+    (tmp_path / "mine.toml").write_text('extends = "age_mnist"\n' + text)
+    with pytest.raises(agekit.RecipeError) as caught:
+        agekit.load(tmp_path / "mine.toml")
+    *problems, note = str(caught.value).splitlines()
+    assert any(f": {key}" in problem and "'nearest'" in problem for problem in problems), problems
+    assert note == "it may come from a plugin that is broken: bad (RuntimeError: no such card)"
+
+
+@pytest.mark.parametrize("extends", [True, False])
+def test_a_recipe_of_a_broken_plugin_names_it(extends, installed, tmp_path):
+    installed("bad", "raise RuntimeError('no such card')")
+    (tmp_path / "mine.toml").write_text('extends = "their_faces"\n')
+    with pytest.raises(agekit.RecipeError, match="no such recipe: their_faces") as caught:
+        agekit.load(tmp_path / "mine.toml" if extends else "their_faces")
+    assert str(caught.value).endswith("it may come from a plugin that is broken: bad (RuntimeError: no such card)")
+
+
+def test_a_leaf_that_is_misspelt_is_of_no_plugin(installed):
+    installed("bad", "raise RuntimeError('no such card')")
+    with pytest.raises(agekit.RecipeError) as caught:
+        agekit.load("age_mnist", "players.encoder.terms.real.of='e(xx)'")
+    assert "broken" not in str(caught.value)
+
+
+def test_every_command_goes_on_beside_options_of_any_kind(installed, capsys):
+    body = "operands = {'of': agekit.Operand()}\npairs: dict[str, int] = agekit.option({'a': 1}, help='pairs')\n" + CALL
+    installed("odd", registering("losses", "Loss", body))
+    for command in (["list"], ["show", "loss", "mine"], ["schema"], ["data", "list"], ["plugins"]):
+        assert main(command) == 0
+    assert "{'a': 1}" in capsys.readouterr().out

@@ -16,9 +16,10 @@ from agekit.contracts import (
     Schedule,
     option,
 )
+from agekit.contracts.admission import RESERVED
 from agekit.errors import AgekitError, PluginError
 from agekit.recipe.tables import DataKeys, MetricKeys, NetworkKeys, TermKeys
-from agekit.registry import RESERVED, Registries
+from agekit.registry import Registries
 from tests.fakes import Cloud, Distance, Fixed, Ramp
 
 

@@ -11,7 +11,6 @@ from ..errors import AgekitError
 from ..game.bound import Recipe
 from ..game.load import load_recipe
 from ..plugins import Loaded, load
-from ..recipe.find import find
 
 
 def plugins() -> Loaded:
@@ -24,7 +23,7 @@ def plugins() -> Loaded:
 
 def recipe(name: str, settings: Iterable[str], loaded: Loaded, flags: Mapping[str, str] | None = None) -> Recipe:
     """Find a recipe and load it. Raises `RecipeError` with all its problems."""
-    return load_recipe(find(name, Path(), loaded.recipes), loaded, settings, flags)
+    return load_recipe(name, loaded, settings, flags)
 
 
 def writable(path: Path) -> Path:

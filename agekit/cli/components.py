@@ -109,7 +109,9 @@ def _written(value: Any) -> str:
         return str(value).lower()
     if isinstance(value, tuple):
         return f"[{', '.join(map(_written, value))}]"
-    return "" if value is None else f'"{value}"' if isinstance(value, str) else f"{value:g}"
+    if isinstance(value, int | float):
+        return f"{value:g}"
+    return "" if value is None else f'"{value}"' if isinstance(value, str) else str(value)
 
 
 def _first_line(path: Path) -> str:

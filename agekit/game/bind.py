@@ -16,6 +16,7 @@ from ..recipe.source import Document, Key, dotted
 from ..recipe.tables import OPTIMIZER, DataKeys, NetworkKeys, PlayerKeys, Table, TermKeys
 from ..registry import Registries
 from .bound import NetworkSpec, Player, Term
+from .graph import UnknownCall
 from .messages import complaints, shown
 from .program import PROGRAM, Program
 
@@ -44,6 +45,10 @@ class Binder:
     def wrong(self, key: Key, message: str, *, unknown_component: bool = False) -> None:
         """Note a problem."""
         self.problems.append(Problem(dotted(key), message, self.document.origin(key), unknown_component))
+
+    def refused(self, key: Key, error: ValueError) -> None:
+        """Note why an expression makes no sense."""
+        self.wrong(key, str(error), unknown_component=isinstance(error, UnknownCall))
 
     def table(self, name: str) -> dict[str, Any]:
         """One of the recipe's tables: an empty one where it has none, or, with a problem noted, where it is none."""

@@ -10,7 +10,7 @@ from functools import partial
 from ..contracts import CODE, Operator
 from ..errors import Problem, RecipeError, nearest
 from ..recipe.compose import STAGE_KEYS, stages
-from ..recipe.language import Expression, names, parse_expression
+from ..recipe.language import Expression, calls, names, parse_expression
 from ..recipe.source import Document, Key
 from ..recipe.tables import About, Compute, DataKeys, Run, Stage, View
 from ..registry import Registries
@@ -209,7 +209,7 @@ def _check_derived(name: str, expression: Expression, scope: Scope, recipe: Reci
     try:
         Graph(scope).add(expression)
     except ValueError as error:
-        binder.wrong(key, str(error))
+        binder.refused(key, error)
 
 
 def _check_terms(player: Player, scope: Scope, binder: Binder) -> None:
@@ -254,16 +254,18 @@ def _checked(
     if scope.code is None and (unbound or "latent" in binder.document.tree):
         unbound |= {CODE, REFERENCE}
     used = {name for expression in expressions for name in names(expression)}
+    applied = {name for expression in expressions for name in calls(expression)}
     if unbound & used:
         known = scope.calls() | scope.leaves() | unbound
         for name in sorted(used - known):
             if not DRAW.match(name):
-                binder.wrong(key, f"nothing is called {name!r}; {nearest(name, known)}")
+                message = f"nothing is called {name!r}; {nearest(name, known)}"
+                binder.wrong(key, message, unknown_component=name in applied)
         return False
     try:
         plan()
     except ValueError as error:
-        binder.wrong(key, str(error))
+        binder.refused(key, error)
         return False
     return True
 

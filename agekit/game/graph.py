@@ -16,6 +16,10 @@ REFERENCE = "y"
 Op = Literal["field", "derived", "draw", "network", "operator"]
 
 
+class UnknownCall(ValueError):
+    """What is applied is no network here, and no operator that a plugin has registered."""
+
+
 @dataclass(frozen=True)
 class Signature:
     """What a network sees and makes.
@@ -87,7 +91,7 @@ class Graph:
         if expression.name in scope.leaves():
             raise ValueError(f"{expression.name} is no network or operator, and cannot be applied: {expression}")
         hint = nearest(expression.name, scope.calls())
-        raise ValueError(f"no network or operator is called {expression.name!r}; {hint}")
+        raise UnknownCall(f"no network or operator is called {expression.name!r}; {hint}")
 
     def _leaf(self, name: str) -> int:
         scope = self.scope

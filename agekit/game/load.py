@@ -18,17 +18,18 @@ if TYPE_CHECKING:
 
 
 def load_recipe(
-    path: Path,
+    recipe: Path | str,
     loaded: Loaded,
     settings: Iterable[str] = (),
     flags: Mapping[str, str] | None = None,
     name: str | None = None,
 ) -> Recipe:
-    """Read, compose and bind a recipe's file; its name is the file's unless it is given.
+    """Read, compose and bind a recipe's file, or the one that a text names; its name is the file's unless it is given.
 
-    Raises `RecipeError` with all its problems, and with the broken plugins where it names an unknown component.
+    Raises `RecipeError` with all its problems, and with the broken plugins where it names what none has brought.
     """
     try:
+        path = find(recipe, Path(), loaded.recipes) if isinstance(recipe, str) else recipe
         document = read_document(path, settings, flags, find=lambda other, folder: find(other, folder, loaded.recipes))
         return bind(absolute(document), loaded.registries, name or path.stem)
     except RecipeError as error:

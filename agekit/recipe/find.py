@@ -33,4 +33,5 @@ def find(name: str, folder: Path, folders: Iterable[Path] = ()) -> Path:
     stem = Path(name).stem if Path(name).name == name else ""
     if stem in known:
         return known[stem]
-    raise RecipeError([Problem("", f"no such recipe: {name}; {nearest(stem or Path(name).stem, known)}")])
+    message = f"no such recipe: {name}; {nearest(stem or Path(name).stem, known)}"
+    raise RecipeError([Problem("", message, unknown_component=bool(stem))])

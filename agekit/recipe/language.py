@@ -58,6 +58,14 @@ def names(expression: Expression) -> Iterator[str]:
             yield from names(argument)
 
 
+def calls(expression: Expression) -> Iterator[str]:
+    """The name of every network or operator that is applied."""
+    if isinstance(expression, Call):
+        yield expression.name
+        for argument in expression.arguments:
+            yield from calls(argument)
+
+
 class _Tokens:
     """The text cut into names and signs; `now` is the next one, empty at the end."""
 

@@ -27,12 +27,9 @@ def of(subject: Subject) -> Dataset:
 
 
 def contract(subject: Subject) -> None:
-    """Its options, its licence and homepage, and fields that can be known without its files, x among them."""
+    """Its options, and fields that can be known without its files, x among them."""
     declared.options(subject)
     dataset = of(subject)
-    for name in ("licence", "homepage"):
-        if not isinstance(getattr(dataset, name, None), str):
-            raise Broken(f"it says no {name}: a class attribute, which may be empty for the homepage")
     fields = dataset.fields()
     if next(iter(fields), None) != "x":
         raise Broken(f"its fields are {', '.join(fields) or 'none'}, where x, the data itself, comes first")

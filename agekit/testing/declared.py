@@ -8,7 +8,6 @@ from collections.abc import Iterator
 from typing import Any, get_args, get_origin
 
 from pydantic import ValidationError
-from pydantic.errors import PydanticInvalidForJsonSchema, PydanticSchemaGenerationError
 
 from ..contracts import Component
 from .instances import default
@@ -20,14 +19,13 @@ SOURCE = re.compile(r"\b[A-Z][\w’'-]+.*\b(1[6-9]|20)\d\d\b", re.DOTALL)
 
 
 def options(subject: Subject) -> None:
-    """Every option says what it means, takes what TOML can say, and has a default that fits; an instance is frozen."""
+    """Every option says what it means, cannot be changed, and has a default that fits; an instance is frozen."""
     component = subject.component
     for name, field in component.model_fields.items():
         if not field.description:
             raise Broken(f"the option {name!r} does not say what it means: option(…, help=…)")
-        if unsaid := [kind for kind in _kinds(field.annotation) if kind in (list, set, frozenset)]:
-            raise Broken(f"the option {name!r} is a {unsaid[0].__name__}, where a tuple fits")
-    _check_schema(component)
+        if unfit := [kind for kind in _kinds(field.annotation) if kind in (list, set, frozenset, dict)]:
+            raise Broken(f"the option {name!r} is a {unfit[0].__name__}, where a tuple fits, which never changes")
     _check_defaults(component)
     try:
         made = default(subject)
@@ -44,13 +42,6 @@ def _kinds(annotation: Any) -> Iterator[Any]:
     yield get_origin(annotation) or annotation
     for inner in get_args(annotation):
         yield from _kinds(inner)
-
-
-def _check_schema(component: type[Component]) -> None:
-    try:
-        component.model_json_schema()
-    except (PydanticInvalidForJsonSchema, PydanticSchemaGenerationError) as error:
-        raise Broken(f"an option takes what TOML cannot say: {error}") from error
 
 
 def _check_defaults(component: type[Component]) -> None:
