@@ -19,6 +19,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
+from agekit.builtin.celeba import NAMES
 from agekit.contracts import Dataset
 
 Bytes = NDArray[np.uint8]
@@ -61,7 +62,7 @@ def celeba_lists(partition: list[int]) -> dict[str, str]:
     names = [f"{index + 1:06}.jpg" for index in range(len(partition))]
     signs = np.where(random_pixels(len(names), 40, seed=1) % 2, 1, -1)
     rows = (" ".join([name, *(f"{sign:2}" for sign in row)]) for name, row in zip(names, signs, strict=True))
-    titles = " ".join(f"Attribute_{number}" for number in range(40))
+    titles = " ".join(NAMES)
     return {
         "list_eval_partition.txt": "".join(f"{name} {part}\n" for name, part in zip(names, partition, strict=True)),
         "list_attr_celeba.txt": "\n".join([str(len(names)), titles + " ", *rows]) + "\n",

@@ -96,6 +96,7 @@ def test_a_missing_photograph_is_dropped_and_named(tmp_path):
         ("list_eval_partition.txt", lambda t: "", "lists no picture of the split 'train'"),
         ("list_attr_celeba.txt", lambda t: "", "announces '' pictures, 0 follow"),
         ("list_attr_celeba.txt", lambda t: t[: t.index("000003.jpg")], "announces '8' pictures, 2 follow"),
+        ("list_attr_celeba.txt", lambda t: t.replace("Bald Bangs", "Bangs Bald"), "its second line names 'Bangs'"),
         ("list_attr_celeba.txt", lambda t: t.replace("000001.jpg", "999999.jpg"), "does not list 000001.jpg"),
         ("list_attr_celeba.txt", lambda t: t.replace("000001.jpg", "000001.jpg 2"), "found the attribute '2'"),
         ("list_attr_celeba.txt", lambda t: t.replace("000001.jpg", "000001.jpg 1"), "found 161 attributes of 4"),
@@ -110,6 +111,13 @@ def test_damaged_lists_are_named(name, damage, message, tmp_path):
 
 def test_the_lists_of_the_layouts_have_forty_attributes():
     assert len(celeba_lists([0])["list_attr_celeba.txt"].splitlines()[2].split()) == 41
+    attributes = CelebA().fields()["attributes"]
+    assert attributes.shape == (40,)
+    assert (attributes.classes[0], attributes.classes[31], attributes.classes[39]) == (
+        "5_o_Clock_Shadow",
+        "Smiling",
+        "Young",
+    )
 
 
 def test_a_picture_from_elsewhere_is_framed_as_the_data_set_frames_its_own():

@@ -22,7 +22,7 @@ FLOORS = {
     **dict.fromkeys(["recipe", "registry", "hooks", "data", "report"], 1),
     **dict.fromkeys(["game", "plugins"], 2),
     **dict.fromkeys(["train", "lab", "testing"], 3),
-    "evaluate": 4,
+    **dict.fromkeys(["evaluate", "look"], 4),
     "compare": 5,
     **dict.fromkeys(["cli", "api"], 6),
     "__main__": 7,

@@ -1,16 +1,27 @@
 """What is drawn from a run, on the command line and in Python; and what is taken from one."""
 
+import csv
+import json
 import shutil
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
 from PIL import Image
+from safetensors import safe_open
 from safetensors.torch import load_file
 
 import agekit
+from agekit import AgekitError, DataField, plugins
+from agekit.builtin.toyfaces import ToyFaces
 from agekit.cli import main
+from agekit.game.batches import as_stored
+from agekit.look.labelled import attribute, attributes, direction
+from agekit.look.neighbours import nearest_in
+from agekit.look.opening import open_alone
+from agekit.train.folder import open_run
 
 from .runs import agekit_run, begin
 from .tiny import TINY
@@ -40,6 +51,15 @@ def no_data(monkeypatch):
 def shape(path):
     with Image.open(path) as image:
         return image.size
+
+
+def pictures(count):
+    """A folder of pictures of other sizes than the run's."""
+    Path("mine").mkdir()
+    for index in range(count):
+        pixels = np.full((30 + index, 50, 3), 60 * index, np.uint8)
+        pixels[:, : 20 + index] = 255 - 60 * index
+        Image.fromarray(pixels).save(f"mine/{index}.png")
 
 
 def shown(path):
@@ -77,6 +97,168 @@ def test_a_persons_pictures_are_reconstructed(trained, capsys):
     assert left.tolist() == [0, 0, 0]
 
 
+@pytest.mark.usefixtures("no_data")
+def test_a_picture_that_cannot_be_read_is_named_counted_and_left_out(trained, capsys):
+    pictures(3)
+    Path("mine/1.png").write_bytes(b"broken")
+    Path("mine/2-no.png").write_bytes(Path("mine/0.png").read_bytes()[:60])
+    assert main(["reconstruct", str(trained), "mine", "--out", "pairs.png"]) == 0
+    out = capsys.readouterr().out.splitlines()
+    assert out[0] == "left out  mine/1.png: not a picture of a known format"
+    assert out[1].startswith("left out  mine/2-no.png: ")
+    assert out[2] == "left out  2 of 4 pictures, which cannot be read"
+    assert shape("pairs.png") == (2 * (4 * (2 * 16 + 4)) + 16, 4 * (16 + 2 + 2))
+    Path("mine/0.png").unlink()
+    Path("mine/2.png").unlink()
+    assert main(["reconstruct", str(trained), "mine", "--out", "pairs.png"]) == 1
+    err = capsys.readouterr().err
+    assert "mine/1.png cannot be read: not a picture of a known format, and so on with all 2 of them" in err
+
+
+@pytest.mark.usefixtures("no_data")
+def test_a_folder_holds_a_file_each_and_the_pictures_are_those_of_the_grid(trained):
+    assert main(["sample", str(trained), "--n", "8", "--out", "faces"]) == 0
+    assert sorted(path.name for path in Path("faces").iterdir()) == [f"{index:06d}.png" for index in range(8)]
+    main(["sample", str(trained), "--n", "8", "--out", "grid.png"])
+    tiles = np.asarray(Image.open("grid.png"))[::4, ::4]
+    assert np.array_equal(np.asarray(Image.open("faces/000003.png")), tiles[2:18, 3 * 18 + 2 : 4 * 18])
+    assert main(["reconstruct", str(trained), "faces", "--out", "again"]) == 0
+    assert sorted(path.name for path in Path("again").iterdir())[2] == "000002-000002.png"
+
+
+@pytest.mark.usefixtures("no_data")
+def test_ways_between_draws_are_those_of_a_view_that_moves_along(trained):
+    assert main(["interpolate", str(trained), "--n", "3", "--steps", "8", "-o", "ways"]) == 0
+    assert len(list(Path("ways").iterdir())) == 24
+    opened = open_alone(open_run(trained), plugins.load(), None, trust=False)
+    moving = opened.game.views["samples"].view.model_copy(update={"along": "z"})
+    plan = replace(opened.game.views["samples"], view=moving)
+    (shown,) = opened.gallery.stream(plan, count=24)
+    stored = as_stored(shown.of)
+    for index in (0, 7, 12):
+        found = np.asarray(Image.open(f"ways/{index:06d}.png")).transpose(2, 0, 1)
+        assert np.abs(found.astype(int) - stored[index]).max() <= 1
+
+
+@pytest.mark.usefixtures("no_data")
+def test_ways_go_from_each_picture_to_the_next_and_begin_at_their_reconstructions(trained):
+    pictures(3)
+    assert main(["interpolate", str(trained), "mine", "--steps", "5", "-o", "ways.png"]) == 0
+    assert shape("ways.png") == (4 * (7 * 18 + 2), 4 * (2 * 18 + 2))
+    assert main(["interpolate", str(trained), "mine", "--steps", "5", "-o", "ways"]) == 0
+    assert main(["reconstruct", str(trained), "mine", "-o", "made"]) == 0
+    made = [np.asarray(Image.open(path)).astype(int) for path in sorted(Path("made").iterdir())]
+    ways = [np.asarray(Image.open(path)).astype(int) for path in sorted(Path("ways").iterdir())]
+    assert len(ways) == 10
+    for way, picture in ((0, 0), (4, 1), (5, 1), (9, 2)):
+        assert np.abs(ways[way] - made[picture]).max() <= 1
+
+
+@pytest.mark.usefixtures("no_data")
+def test_codes_of_pictures_are_written_with_their_names(trained, capsys):
+    pictures(3)
+    Path("mine/1.png").write_bytes(b"broken")
+    assert main(["encode", str(trained), "mine", "-o", "codes.safetensors"]) == 0
+    assert "codes.safetensors  2 codes e(x), recalibrated statistics" in capsys.readouterr().out
+    with safe_open("codes.safetensors", "pt") as file:
+        said, codes = file.metadata(), file.get_tensor("codes")
+    assert json.loads(said["names"]) == ["mine/0.png", "mine/2.png"]
+    assert (said["code"], said["view"], said["step"]) == ("e(x)", "reconstructions = g(e(x))", "12")
+    assert codes.shape == (2, 6)
+    assert torch.allclose(codes.norm(dim=1), torch.ones(2), atol=1e-5)
+
+
+def test_without_pictures_the_codes_are_those_of_the_training_data(trained):
+    assert main(["encode", str(trained), "-o", "codes.safetensors"]) == 0
+    with safe_open("codes.safetensors", "pt") as file:
+        names, codes = json.loads(file.metadata()["names"]), file.get_tensor("codes")
+    assert codes.shape == (40, 6)
+    assert names[7] == "train face 7 of seed 0"
+
+
+def test_a_training_sample_is_its_own_nearest_neighbour(trained, capsys):
+    faces = ToyFaces(size=16, count=40).open()
+    Path("mine").mkdir()
+    for index in (3, 11):
+        Image.fromarray(faces.read(index)["x"].transpose(1, 2, 0)).save(f"mine/{index:02}.png")
+    for by in ("codes", "pixels"):
+        assert main(["nearest", str(trained), "mine", "--k", "3", "--by", by, "-o", f"{by}.png"]) == 0
+        rows = list(csv.DictReader(Path(f"{by}.csv").read_text().splitlines()))
+        assert [row["place"] for row in rows] == ["1", "2", "3"] * 2
+        assert [row["neighbour"] for row in rows[::3]] == ["train face 3 of seed 0", "train face 11 of seed 0"]
+        distances = [float(row["distance"]) for row in rows]
+        assert distances[0] < 1e-6 < distances[1] <= distances[2]
+        assert shape(f"{by}.png") == (4 * (4 * 18 + 2), 4 * (2 * 18 + 2))
+    assert "pixels.csv  6 neighbours, by the root of the mean squared difference of x" in capsys.readouterr().out
+
+
+def test_pictures_are_edited_towards_attributes(trained, capsys):
+    pictures(2)
+    arguments = ["edit", str(trained), "mine", "--strengths=-1,0,4"]
+    assert main([*arguments, "--towards", "smile", "--towards", "glasses", "-o", "edits.png"]) == 0
+    out = capsys.readouterr().out
+    assert "towards smile: codes explain " in out
+    assert "over 40 training samples" in out
+    assert shape("edits.png") == (4 * (4 * 18 + 2), 4 * (2 * 18 + 2))
+    assert main([*arguments, "--towards", "factors.smile", "-o", "edits"]) == 0
+    assert main(["reconstruct", str(trained), "mine", "-o", "made"]) == 0
+    names = sorted(path.name for path in Path("edits").iterdir())
+    assert names == [f"{i:06d}-{i // 3}{s}.png" for i, s in enumerate(("-1", "+0", "+4") * 2)]
+    stays, moves, made = (
+        np.asarray(Image.open(p)).astype(int) for p in (f"edits/{names[1]}", f"edits/{names[2]}", "made/000000-0.png")
+    )
+    assert np.abs(stays - made).max() <= 1
+    assert np.abs(moves - made).max() > 1
+
+
+# ---- directions and neighbours
+
+
+def test_the_direction_of_an_attribute_is_the_way_between_the_means_of_its_values():
+    random = torch.Generator().manual_seed(0)
+    codes, label = torch.randn(500, 4, generator=random), torch.arange(500) % 3 == 0
+    codes[label] += torch.tensor([1.0, 0, 0, 0])
+    values = label.double()
+    found = direction(codes, values)
+    gap = codes[label].double().mean(0) - codes[~label].double().mean(0)
+    assert torch.allclose(found.vector.double(), gap * values.std(correction=0), atol=1e-6)
+    design = np.column_stack([np.ones(500), codes.numpy()]).astype(float)
+    residual = np.linalg.lstsq(design, values.numpy(), rcond=None)[1][0]
+    assert found.known == pytest.approx(1 - residual / (values - values.mean()).square().sum().item())
+    with pytest.raises(ValueError, match="is 1 for all 500 samples"):
+        direction(codes, torch.ones(500, dtype=torch.float64))
+
+
+def test_attributes_are_entries_of_vectors_and_classes_of_labels():
+    fields = {
+        "x": DataField("image", (3, 8, 8)),
+        "mask": DataField("classes", (8, 8), ("skin", "hair")),
+        "factors": DataField("vector", (2,), ("smile", "blond")),
+        "bare": DataField("vector", (2,)),
+        "label": DataField("classes", (), ("cat", "blond")),
+    }
+    assert [one.name for one in attributes(fields)] == ["smile", "blond", "bare.0", "bare.1", "cat", "blond"]
+    assert attribute(fields, "label.blond").is_class
+    assert (attribute(fields, "bare.1").entry, attribute(fields, "factors.0").name) == (1, "smile")
+    with pytest.raises(AgekitError, match=r"there are two, factors\.blond and label\.blond"):
+        attribute(fields, "blond")
+    with pytest.raises(AgekitError, match="its fields say nothing of whole samples"):
+        attribute({"x": fields["x"]}, "blond")
+
+
+def test_neighbours_are_those_of_all_pairs_and_the_earlier_of_equals():
+    random = torch.Generator().manual_seed(0)
+    samples, queries = torch.randn(50, 3, generator=random), torch.randn(4, 3, generator=random)
+    samples[40] = samples[5]
+    queries[0] = samples[5]
+    found = nearest_in(queries, samples.split(7), 6)
+    apart = ((queries[:, None].double() - samples[None].double()) ** 2).mean(2).sqrt().numpy()
+    order = np.argsort(apart, axis=1, kind="stable")[:, :6]
+    assert np.array_equal(found.indices.numpy(), order)
+    assert found.indices[0, :2].tolist() == [5, 40]
+    assert np.allclose(found.distances.numpy(), np.take_along_axis(apart, order, 1))
+
+
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [
@@ -84,7 +266,20 @@ def test_a_persons_pictures_are_reconstructed(trained, capsys):
         (["sample", "RUN", "--view", "codes"], "view codes is not one of pictures that needs no data"),
         (["sample", "RUN", "--n", "0"], "--n 0"),
         (["sample", "RUN", "--out", "absent/a.png"], "absent/a.png cannot be written"),
-        (["sample", "RUN", "--out", "."], "cannot be written"),
+        (["sample", "RUN", "--out", "."], "it is a folder with something in it"),
+        (["sample", "RUN", "--out", "faces.jpg"], "ends in .jpg: .png makes a grid, no ending a folder"),
+        (["sample", "RUN", "--n", "4097"], "a grid holds 4096 pictures; a name without .png is a folder of files"),
+        (["interpolate", "RUN", "--steps", "1"], "--steps 1: a way has two ends"),
+        (["interpolate", "RUN", "good.png"], "one picture has no way to another"),
+        (["interpolate", "RUN", "good.png", "text.png"], "1 pictures cannot be read, and fewer than two are left"),
+        (["interpolate", "RUN", "--view", "codes"], "view codes is not one of pictures made from one draw"),
+        (["encode", "RUN", "good.png", "--view", "samples"], "view samples is not one in which x becomes a code"),
+        (["encode", "RUN", "good.png", "-o", "absent/c.safetensors"], "absent/c.safetensors cannot be written"),
+        (["edit", "RUN", "good.png", "--towards", "smlie"], "no such attribute; did you mean smile?"),
+        (["edit", "RUN", "good.png", "--towards", "smile", "--strengths=1,b"], "--strengths 1,b: numbers"),
+        (["edit", "RUN", "good.png", "--towards", "smile", "--count", "1"], "--towards smile: is "),
+        (["nearest", "RUN", "good.png", "--k", "0"], "--k 0: one at least fits"),
+        (["nearest", "RUN", "good.png", "--set", "run.seed=1"], "--set run.seed: a run is shown as it was trained"),
         (["sample", "RUN", "--device", "cuda:9"], "device 'cuda:9'"),
         (["reconstruct", "RUN", "text.png"], "text.png cannot be read"),
         (["reconstruct", "RUN", "absent.png"], "absent.png cannot be read: No such file"),

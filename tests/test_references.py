@@ -151,3 +151,14 @@ def test_the_way_between_gaussian_draws_keeps_to_their_shell():
 def test_the_way_through_the_cube_is_straight():
     a, b = (Uniform(dim=8).sample(4, generator=seeded(seed)) for seed in range(2))
     assert torch.allclose(Uniform(dim=8).between(a, b, torch.full((4, 1), 0.25)), 0.75 * a + 0.25 * b)
+
+
+@pytest.mark.parametrize("reference", [Sphere(dim=5), Gaussian(dim=5), Uniform(dim=5)], ids=lambda r: type(r).__name__)
+def test_codes_that_were_moved_out_come_back_and_those_within_stay(reference):
+    draws = reference.sample(64, generator=torch.Generator().manual_seed(0))
+    assert torch.allclose(reference.inside(draws), draws, atol=1e-6)
+    moved = reference.inside(draws + 3)
+    assert torch.allclose(reference.inside(moved), moved, atol=1e-6)
+    if reference.law != "standard normal":
+        assert not torch.allclose(moved, draws + 3)
+        assert moved.abs().max() <= 1 + 1e-6

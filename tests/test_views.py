@@ -5,8 +5,12 @@ import torch
 
 import agekit
 from agekit.errors import ComputeError
+from agekit.game import views
+from agekit.game.calibrate import evaluate
+from agekit.game.coding import coder
+from agekit.game.drawing import LARGEST, Drawn
 from agekit.game.game import Game
-from agekit.game.views import Gallery
+from agekit.game.views import PART, Gallery
 
 from .tiny import equal, game_of, weights_of
 
@@ -202,3 +206,91 @@ def test_without_data_a_view_of_draws_is_shown_and_one_of_data_is_refused():
     assert agekit.show(game, "samples").of.shape == (8, 3, 16, 16)
     with pytest.raises(ComputeError, match="needs the run's data"):
         agekit.show(game, "codes")
+
+
+# ---- many
+
+
+def largest_batch(game, name):
+    """A list that will hold the sizes of all batches that a network sees."""
+    sizes = []
+    game.networks[name].register_forward_pre_hook(lambda _, inputs: sizes.append(len(inputs[0])))
+    return sizes
+
+
+def test_any_number_is_shown_in_parts_and_each_as_it_was_in_one():
+    game = played(steps=1)
+    gallery = Gallery(game)
+    gallery.recalibrate()
+    sizes, plan, count = largest_batch(game, "g"), game.views["samples"], 2 * PART + 90
+    shown = gallery.show("samples", count=count).of
+    assert sizes == [201, 201, 200]
+    leaves = {"z": game.draw(count, 0, "view", "z")}
+    whole = evaluate(game, plan.nodes, leaves, gallery.statistics, ("view", 0), by_batch=False)
+    assert torch.allclose(shown, whole.sample(plan.of), atol=1e-5)
+
+
+def test_a_batch_that_is_normalised_together_is_not_parted():
+    game = played('views.samples.statistics="batch"', steps=1)
+    sizes = largest_batch(game, "g")
+    Gallery(game).show("samples", count=PART + 1)
+    assert sizes == [PART + 1]
+
+
+def test_codes_are_those_of_one_draw_however_they_are_taken():
+    game = game_of('views.way={ of = "g(z)", beside = "g(z2)", along = "z" }')
+    plan = game.views["way"]
+    drawn = Drawn(game, plan, 100, 0)
+    parts = [drawn.take(size) for size in (1, 59, 40)]
+    whole = Drawn(game, plan, 100, 0).take(100)
+    assert all(torch.equal(torch.cat([part[name] for part in parts]), whole[name]) for name in ("z", "z2"))
+    assert torch.equal(whole["z2"], game.draw(100, 0, "view", "z2"))
+
+
+def test_more_codes_than_a_view_may_have_are_drawn_in_blocks_of_their_own():
+    game = game_of()
+    codes = Drawn(game, game.views["samples"], 2 * LARGEST + 2, 0).take(2 * LARGEST + 2)["z"]
+    assert codes.shape == (2 * LARGEST + 2, 6)
+    assert len(codes.unique(dim=0)) == len(codes)
+
+
+def test_samples_of_the_data_are_shown_once_each_in_any_parts(monkeypatch):
+    game = played('views.rows={ of = "mix(x, g(z))", beside = "x", times = 2, count = 79 }', steps=1)
+    whole = Gallery(game).show("rows").beside
+    assert whole is not None
+    monkeypatch.setattr(views, "PART", 6)
+    parted = Gallery(game).show("rows").beside
+    assert parted is not None
+    assert torch.equal(whole, parted)
+    assert len(whole.flatten(1).unique(dim=0)) == 40
+
+
+# ---- cut at the code
+
+
+def test_a_view_cut_at_its_code_is_whole_when_put_together():
+    game = played('views.far={ of = "g(e(g(e(x))))" }')
+    gallery = Gallery(game)
+    x = game.data().take(torch.arange(8).numpy(), ["x"])["x"]
+    for name, text in (("reconstructions", "e(x)"), ("far", "e(g(e(x)))")):
+        cut = coder(gallery, game.views[name])
+        assert cut is not None
+        assert (cut.text, cut.of_data) == (text, True)
+        made = cut.decode(cut.encode({"x": x}), {})
+        assert torch.allclose(made, gallery.show(name, given={"x": x}).of, atol=1e-6)
+
+
+def test_behind_a_code_of_another_origin_the_statistics_are_those_of_the_view():
+    game = played()
+    gallery = Gallery(game)
+    cuts = [coder(gallery, game.views[name]) for name in ("reconstructions", "samples")]
+    z = game.draw(8, "another")
+    through, drawn = (cut.decode(z, {}) for cut in cuts if cut)
+    assert not torch.allclose(through, drawn, atol=1e-3)
+    assert cuts[1] is not None
+    assert not cuts[1].of_data
+
+
+def test_a_view_without_a_code_is_not_cut():
+    game = game_of('views.same="x"')
+    assert coder(Gallery(game), game.views["same"]) is None

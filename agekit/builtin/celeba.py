@@ -18,7 +18,18 @@ from agekit.errors import DataError
 PARTITION, ATTRIBUTES = "list_eval_partition.txt", "list_attr_celeba.txt"
 WIDTH, HEIGHT = 178, 218
 SPLITS = {"train": (0,), "valid": (1,), "test": (2,), "all": (0, 1, 2)}
-ENTRIES = 40
+NAMES = tuple(
+    """
+    5_o_Clock_Shadow Arched_Eyebrows Attractive Bags_Under_Eyes Bald Bangs Big_Lips Big_Nose Black_Hair
+    Blond_Hair Blurry Brown_Hair Bushy_Eyebrows Chubby Double_Chin Eyeglasses Goatee Gray_Hair Heavy_Makeup
+    High_Cheekbones Male Mouth_Slightly_Open Mustache Narrow_Eyes No_Beard Oval_Face Pale_Skin Pointy_Nose
+    Receding_Hairline Rosy_Cheeks Sideburns Smiling Straight_Hair Wavy_Hair Wearing_Earrings Wearing_Hat
+    Wearing_Lipstick Wearing_Necklace Wearing_Necktie Young
+    """.split()  # noqa: SIM905 - forty lines else
+)
+"""The attributes, in the order of the official list."""
+
+ENTRIES = len(NAMES)
 VALUES = {"-1": -1.0, "1": 1.0}
 
 
@@ -27,7 +38,7 @@ class CelebA(LocalDataset):
 
     A picture of 178×218 is resized to 64×78 with Lanczos' filter, and its rows 7 to 71 are kept, as in the code
     released with Ulyanov et al. (2018); other sizes are cut in proportion. `attributes` [40] holds −1 or 1, in the
-    order of the official list.
+    order of the official list, by its names.
     """
 
     folder = "celeba"
@@ -42,7 +53,7 @@ class CelebA(LocalDataset):
     def fields(self) -> Mapping[str, DataField]:
         return {
             "x": DataField("image", (3, self.size, self.size)),
-            "attributes": DataField("vector", (ENTRIES,)),
+            "attributes": DataField("vector", (ENTRIES,), NAMES),
         }
 
     def open(self) -> Source:
@@ -119,6 +130,9 @@ def _parse_partition(text: str) -> dict[str, int]:
 def _parse_attributes(text: str, names: list[str]) -> NDArray[np.float32]:
     """The attributes of the named pictures, [n, 40]; the first line counts them, the second names the attributes."""
     count, *lines = text.split("\n") if text else [""]
+    titles = lines[0].split() if lines else list(NAMES)
+    if other := next((found for found, name in zip(titles, NAMES, strict=False) if found != name), None):
+        raise DataError(f"{ATTRIBUTES} is damaged: its second line names {other!r} where another attribute belongs")
     rows = dict(line.split(None, 1) for line in lines[1:] if " " in line.strip())
     if count.strip() != str(len(rows)):
         raise DataError(

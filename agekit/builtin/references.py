@@ -71,8 +71,8 @@ class Gaussian(Reference):
 class Uniform(Reference):
     """Uniform on the cube [−1, 1]^M.
 
-    Its coordinates are independent, with mean 0 and variance 1/3. Raw codes pass through tanh; the way from one code to
-    another is the straight line.
+    Its coordinates are independent, with mean 0 and variance 1/3. Raw codes pass through tanh, and those that are moved
+    out of the cube go to its nearest point; the way from one code to another is the straight line.
     """
 
     law = "uniform on the cube"
@@ -84,6 +84,9 @@ class Uniform(Reference):
     @full_precision
     def project(self, codes: Tensor) -> Tensor:
         return codes.tanh()
+
+    def inside(self, codes: Tensor) -> Tensor:
+        return codes.clamp(-1, 1)
 
     def between(self, a: Tensor, b: Tensor, t: Tensor) -> Tensor:
         return torch.lerp(a, b, t)

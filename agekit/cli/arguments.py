@@ -105,26 +105,60 @@ def _comparing(commands: Any) -> None:
 
 
 def _looking(commands: Any) -> None:
-    sample = _add(commands, "sample", "looking", "draw pictures from a run")
-    sample.add_argument("run", metavar="RUN", type=Path, help="the run's folder")
+    sample = _seen(commands, "sample", "looking", "draw pictures from a run", "samples.png")
     sample.add_argument("--n", metavar="N", type=int, default=64, help="how many (default: 64)")
-    sample.add_argument("--out", metavar="FILE", type=Path, default=Path("samples.png"), help="default: samples.png")
-    sample.add_argument("--view", metavar="VIEW", help="which view (default: the first that needs no data)")
     sample.add_argument("--seed", metavar="S", type=int, help="other draws (default: those of the run's pictures)")
-    sample.add_argument("--device", metavar="D", help="auto, cpu, cuda, cuda:1")
-    _trust(sample)
-    reconstruct = _add(commands, "reconstruct", "looking", "pass your own pictures through a run")
-    reconstruct.add_argument("run", metavar="RUN", type=Path, help="the run's folder")
-    reconstruct.add_argument("images", metavar="IMAGE", type=Path, nargs="+", help="pictures, or folders of them")
-    reconstruct.add_argument(
-        "--out", metavar="FILE", type=Path, default=Path("reconstructions.png"), help="default: reconstructions.png"
+    _seen(commands, "reconstruct", "looking", "pass your own pictures through a run", "reconstructions.png", "+")
+    ways = _seen(
+        commands, "interpolate", "looking", "go from picture to picture, or from draw to draw", "ways.png", "*"
     )
-    reconstruct.add_argument("--view", metavar="VIEW", help="which view (default: the first of data, beside itself)")
-    reconstruct.add_argument("--device", metavar="D", help="auto, cpu, cuda, cuda:1")
-    _trust(reconstruct)
+    ways.add_argument("--n", metavar="N", type=int, default=8, help="ways between draws (default: 8)")
+    ways.add_argument("--steps", metavar="N", type=int, default=8, help="of each way, ends included (default: 8)")
+    ways.add_argument("--seed", metavar="S", type=int, help="other draws (default: those of the run's pictures)")
+    encode = _seen(commands, "encode", "codes", "write the codes of pictures", "codes.safetensors", "*")
+    edit = _seen(commands, "edit", "codes", "move pictures along an attribute of the run's data", "edits.png", "+")
+    edit.add_argument(
+        "--towards", metavar="NAME", action="append", required=True, help="an attribute, as smile; repeatable"
+    )
+    edit.add_argument(
+        "--strengths",
+        metavar="S,S,…",
+        default="-2,-1,0,1,2",
+        help="in standard deviations of it (default: -2,-1,0,1,2; written --strengths=-1,1)",
+    )
+    edit.add_argument(
+        "--count", metavar="N", type=int, default=4096, help="training samples to learn it from (default: 4096)"
+    )
+    nearest = _seen(commands, "nearest", "codes", "find the nearest training samples of pictures", "nearest.png", "+")
+    nearest.add_argument("--k", metavar="K", type=int, default=7, help="neighbours of each (default: 7)")
+    nearest.add_argument("--by", choices=("codes", "pixels"), default="codes", help="what is compared (default: codes)")
+    nearest.add_argument("--table", metavar="FILE", type=Path, help="their names and distances (default: beside --out)")
+    for command in (encode, edit, nearest):
+        command.add_argument(
+            "--set",
+            metavar="KEY=VALUE",
+            action="append",
+            default=[],
+            help="where the data lies (data.root); repeatable",
+        )
     board = _add(commands, "board", "board", "open TensorBoard on a folder of runs, on this machine only")
     board.add_argument("runs", metavar="RUNS", type=Path, nargs="?", default=Path("runs"), help="default: runs")
     board.add_argument("--port", metavar="P", type=int, default=6006, help="default: 6006")
+
+
+def _seen(commands: Any, name: str, room: str, help: str, out: str, images: str = "") -> argparse.ArgumentParser:
+    """A command that looks at a run: pictures in, where it takes some, and a file or a folder out."""
+    command = _add(commands, name, room, help)
+    command.add_argument("run", metavar="RUN", type=Path, help="the run's folder")
+    if images:
+        said = {"+": "", "*": " (none: draws, or the run's own data)"}[images]
+        command.add_argument("images", metavar="IMAGE", type=Path, nargs=images, help=f"pictures, or folders{said}")
+    kinds = "" if out.endswith(".safetensors") else "FILE.png for a grid, or a folder for a file each; "
+    command.add_argument("-o", "--out", metavar="OUT", type=Path, default=Path(out), help=f"{kinds}default: {out}")
+    command.add_argument("--view", metavar="VIEW", help="which view of the recipe (default: the first that fits)")
+    command.add_argument("--device", metavar="D", help="auto, cpu, cuda, cuda:1")
+    _trust(command)
+    return command
 
 
 def _recipes(commands: Any) -> None:

@@ -4,13 +4,18 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from ..errors import AgekitError
 from ..game.bound import Recipe
 from ..game.load import load_recipe
 from ..plugins import Loaded, load
+
+if TYPE_CHECKING:
+    from ..report.console import RunConsole
 
 
 def plugins() -> Loaded:
@@ -34,3 +39,21 @@ def writable(path: Path) -> Path:
     if not folder.is_dir() or not os.access(folder, os.W_OK):
         raise AgekitError(f"{path} cannot be written: {folder} is no folder that can be written to")
     return path
+
+
+@contextmanager
+def writing(path: Path) -> Iterator[None]:
+    """Meanwhile, what the disk refuses is an `AgekitError` that names the file."""
+    try:
+        yield
+    except OSError as error:
+        raise AgekitError(f"{error.filename or path} cannot be written: {error.strerror or error}") from error
+
+
+@contextmanager
+def watched(console: RunConsole) -> Iterator[None]:
+    """Meanwhile a console may show how far work is; whatever happens, its live lines are taken away."""
+    try:
+        yield
+    finally:
+        console.stop(keep=False)

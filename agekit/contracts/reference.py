@@ -30,6 +30,13 @@ class Reference(Component):
     def project(self, codes: Tensor) -> Tensor:
         """Map raw codes [n, dim] into the space of this reference (sphere: normalise; Gaussian: as they are)."""
 
+    def inside(self, codes: Tensor) -> Tensor:
+        """Bring codes [n, dim] that were moved out of this space back into it, and leave those within as they are.
+
+        By default as `project` does; where that moves codes that are within already, another way is to be said.
+        """
+        return self.project(codes)
+
     @abstractmethod
     def between(self, a: Tensor, b: Tensor, t: Tensor) -> Tensor:
         """The way from a to b within this space: [n, dim], [n, dim], [n, 1] in [0, 1] -> [n, dim]."""

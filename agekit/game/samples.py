@@ -17,10 +17,11 @@ from ..contracts import draws
 from ..data.order import indices
 from ..recipe.language import Expression
 from ..recipe.tables import Statistics
+from .calibrate import evaluate
 from .flow import Flow, precise
 from .game import Game, Samples
 from .graph import Graph, Node
-from .views import Gallery, evaluate
+from .views import Gallery
 
 
 @dataclass(frozen=True)

@@ -2,32 +2,28 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
 import torch
 from torch import Tensor
-from torch.nn.modules.batchnorm import _BatchNorm
 
 from ..data.order import indices
-from ..errors import RunError
-from ..recipe.language import Call, Expression
+from ..recipe.language import Expression
 from ..recipe.tables import Statistics
 from .bound import BoundStage
+from .calibrate import Key, calibrate, evaluate
 from .check import view_expressions
+from .drawing import LARGEST, Drawn, evenly
 from .flow import Flow
 from .game import Game
-from .graph import Graph, Node
-from .networks import Buffers, call_with, fresh_buffers, normalisers
-from .plan import Mode, ViewPlan
-from .randomness import Part
+from .graph import Node
+from .networks import Buffers
+from .plan import ViewPlan
 
-CALIBRATION_BATCHES = 8
-Key = tuple[Part, ...]
-COLUMNS = 8
-"""How many steps a moving draw takes from one value to the next."""
+PART = 256
+"""Samples of a view that are computed at once, unless its batch-norm goes by the batch that is shown."""
 
 
 @dataclass(frozen=True)
@@ -62,17 +58,45 @@ class Gallery:
     ) -> Shown:
         """Evaluate a view: `count` samples, or as many as the fields that are `given`; `seed` chooses other draws.
 
-        Raises `RunError` where the view shows data and there is none.
+        Raises `ComputeError` where the view shows data and there is none.
         """
         plan = self.game.views[name]
-        statistics = self.buffers(plan.view.statistics)
-        count = _count(self.game, plan, count, given or {})
+        size = part_size(plan)
+        parts = None if given is None else list(_parted(given, size))
+        shown = list(self.stream(plan, count=_given_count(given) if given else count, seed=seed, given=parts))
+        beside = [one.beside for one in shown if one.beside is not None]
+        return Shown(torch.cat([one.of for one in shown]), torch.cat(beside) if beside else None, shown[0].columns)
+
+    def stream(
+        self,
+        plan: ViewPlan,
+        *,
+        count: int | None = None,
+        seed: int | None = None,
+        given: Iterable[Mapping[str, Tensor]] | None = None,
+    ) -> Iterator[Shown]:
+        """Evaluate a view part by part, so that any number of samples fits in memory.
+
+        Fields may be `given` in parts; `count` then is how many samples there are of them, at most. Raises
+        `ComputeError` where the view shows data and there is none.
+        """
         key = self.game.recipe.run.seed if seed is None else seed
-        leaves = {**_fields(self.game, plan, count, key, given or {}), **_draws(self.game, plan, count, key)}
-        by_batch = plan.view.statistics == "batch"
-        flow = evaluate(self.game, plan.nodes, leaves, statistics, ("view", key), by_batch=by_batch)
-        beside = None if plan.beside is None else flow.sample(plan.beside)
-        return Shown(flow.sample(plan.of), beside, plan.view.times if plan.view.times > 1 else None)
+        rows = _rows(self.game, plan, count) if given is None else (count or 0) * plan.view.times
+        parts = _own_parts(self.game, plan, rows, key) if given is None else map(_sized, given)
+        drawn, first = Drawn(self.game, plan, rows, key), 0
+        for size, fields in parts:
+            repeated = {name: value.repeat_interleave(plan.view.times, 0) for name, value in fields.items()}
+            size = min(size * plan.view.times, rows - first)
+            leaves = {**{name: value[:size] for name, value in repeated.items()}, **drawn.take(size)}
+            flow = self.evaluate(plan, plan.nodes, leaves, ("view", key, *([first] if first else [])))
+            beside = None if plan.beside is None else flow.sample(plan.beside)
+            yield Shown(flow.sample(plan.of), beside, plan.view.times if plan.view.times > 1 else None)
+            first += size
+
+    def evaluate(self, plan: ViewPlan, nodes: Iterable[Node], leaves: Mapping[str, Any], key: Key) -> Flow:
+        """Compute nodes of a view, by the batch-norm statistics that it asks for."""
+        by_batch, statistics = plan.view.statistics == "batch", self.buffers(plan.view.statistics)
+        return evaluate(self.game, tuple(nodes), leaves, statistics, key, by_batch=by_batch)
 
     def buffers(self, statistics: Statistics) -> Mapping[str, Buffers]:
         """The batch-norm statistics by call, up to date, where they are the recalibrated ones; else none."""
@@ -82,46 +106,49 @@ class Gallery:
         return self.statistics
 
 
-def _count(game: Game, plan: ViewPlan, wanted: int | None, given: Mapping[str, Tensor]) -> int:
-    """As many as are given; else as are wanted, and no more than there are where data is shown."""
-    if given:
-        return len(next(iter(given.values()))) * plan.view.times
-    count = wanted or plan.view.count
-    return min(count, game.judged_data().length * plan.view.times) if _field_names(plan) else count
+def part_size(plan: ViewPlan) -> int:
+    """How many samples of the data, or of draws, are computed at once."""
+    return max(1, (LARGEST if plan.view.statistics == "batch" else PART) // plan.view.times)
 
 
-def _field_names(plan: ViewPlan) -> list[str]:
+def fields_of(plan: ViewPlan) -> list[str]:
+    """The fields of the data that a view uses."""
     return [node.name for node in plan.nodes if node.op == "field"]
 
 
-def _fields(game: Game, plan: ViewPlan, count: int, seed: int, given: Mapping[str, Tensor]) -> dict[str, Tensor]:
-    times = plan.view.times
-    repeated = {name: value.repeat_interleave(times, 0) for name, value in given.items()}
-    missing = [name for name in _field_names(plan) if name not in given]
-    if not missing:
-        return repeated
-    data = game.judged_data()
-    chosen = indices(data.length, -(-count // times), seed=seed, stream="view", step=0).repeat(times)[:count]
-    return {**data.take(chosen, missing), **repeated}
+def _rows(game: Game, plan: ViewPlan, wanted: int | None) -> int:
+    """As many as are wanted, and no more than there are where data is shown."""
+    count = wanted or plan.view.count
+    return min(count, game.judged_data().length * plan.view.times) if fields_of(plan) else count
 
 
-def _draws(game: Game, plan: ViewPlan, count: int, seed: int) -> dict[str, Tensor]:
-    names = [node.name for node in plan.nodes if node.op == "draw"]
-    drawn = {name: game.draw(count, seed, "view", name) for name in names}
-    if plan.view.along is not None:
-        drawn[plan.view.along] = _moving(game, plan.view.along, count, seed)
-    return drawn
+def _own_parts(game: Game, plan: ViewPlan, rows: int, seed: int) -> Iterator[tuple[int, dict[str, Tensor]]]:
+    """The samples of the run's own data that a view shows, in parts; sizes alone where it shows none."""
+    names, samples = fields_of(plan), -(-rows // plan.view.times)
+    sizes = evenly(samples, part_size(plan))
+    if not names:
+        yield from ((size, {}) for size in sizes)
+        return
+    data, first = game.judged_data(), 0
+    chosen = indices(data.length, samples, seed=seed, stream="view", step=0)
+    for size in sizes:
+        yield size, data.take(chosen[first : first + size], names)
+        first += size
 
 
-def _moving(game: Game, name: str, count: int, seed: int) -> Tensor:
-    """Rows of codes, each from one draw to another along the reference's own way."""
-    reference = game.recipe.reference
-    if reference is None:
-        raise RunError("nothing to move along: the recipe has no [latent]")
-    rows = -(-count // COLUMNS)
-    a, b = (game.draw(rows, seed, "view", name, end).repeat_interleave(COLUMNS, 0) for end in ("from", "to"))
-    t = torch.linspace(0, 1, COLUMNS, device=a.device, dtype=a.dtype).repeat(rows)[:, None]
-    return reference.between(a, b, t)[:count]
+def _given_count(given: Mapping[str, Tensor]) -> int:
+    return len(next(iter(given.values())))
+
+
+def _sized(given: Mapping[str, Tensor]) -> tuple[int, Mapping[str, Tensor]]:
+    return _given_count(given), given
+
+
+def _parted(given: Mapping[str, Tensor], most: int) -> Iterator[Mapping[str, Tensor]]:
+    first = 0
+    for size in evenly(_given_count(given), most):
+        yield {name: value[first : first + size] for name, value in given.items()}
+        first += size
 
 
 def _recalibrated(stage: BoundStage) -> Iterator[Expression]:
@@ -132,104 +159,3 @@ def _recalibrated(stage: BoundStage) -> Iterator[Expression]:
     for metric in stage.metrics.values():
         if metric.keys.statistics == "recalibrated":
             yield from metric.operands.values()
-
-
-def calibrate(game: Game, expressions: Iterable[Expression]) -> dict[str, Buffers]:
-    """Batch-norm statistics of each call: the mean over batches of draws and training data passed along expressions.
-
-    A call with the same text sees the same law in every expression, so that all are passed along as one graph.
-    """
-    graph, layers = Graph(game.scope), _layers(game)
-    for call in (call for expression in expressions for call in _calls(expression, layers)):
-        graph.add(call)
-    calls = [n for n in graph.nodes if n.op == "network" and n.name in layers]
-    taken = {node.text: fresh_buffers(game.networks[node.name]) for node in calls}
-    if not taken:
-        return {}
-    fields, draws = ([node.name for node in graph.nodes if node.op == op] for op in ("field", "draw"))
-    seed = game.recipe.run.seed
-    with _cumulative([layer for inside in layers.values() for layer in inside]):
-        for step in range(CALIBRATION_BATCHES):
-            key: Key = (seed, "calibrate", step)
-            leaves = {name: game.draw(game.stage.batch, *key, name) for name in draws}
-            if fields:
-                data = game.data()
-                chosen = indices(data.length, game.stage.batch, seed=seed, stream="calibrate", step=step)
-                leaves |= data.take(chosen, fields)
-            evaluate(game, graph.nodes, leaves, taken, key, by_batch=True)
-    return taken
-
-
-def _calls(expression: Expression, names: Collection[str]) -> Iterator[Expression]:
-    """The calls of these networks inside an expression: what is above them need not be computed."""
-    if isinstance(expression, Call):
-        for argument in expression.arguments:
-            yield from _calls(argument, names)
-        if expression.name in names:
-            yield expression
-
-
-def _layers(game: Game) -> dict[str, list[_BatchNorm]]:
-    """The batch-norm layers, by network, of those that go by the batch in training.
-
-    A running average is as its original; a network that is frozen with its statistics keeps to these in views as well.
-    """
-    found: dict[str, list[_BatchNorm]] = {}
-    for name, network in game.networks.items():
-        original = game.networks[game.stage.networks[name].keys.average_of or name]
-        if any(layer.training for layer in normalisers(original)):
-            found[name] = normalisers(network)
-    return found
-
-
-@contextmanager
-def _cumulative(layers: list[_BatchNorm]) -> Iterator[None]:
-    """Meanwhile, batch-norm keeps the plain mean of what it sees."""
-    before = [layer.momentum for layer in layers]
-    try:
-        for layer in layers:
-            layer.momentum = None
-        yield
-    finally:
-        for layer, momentum in zip(layers, before, strict=True):
-            layer.momentum = momentum
-
-
-@contextmanager
-def _judged(game: Game, by_batch: bool) -> Iterator[None]:
-    """Meanwhile, networks are in evaluation mode; batch-norm normalises by the batch only where that is asked for."""
-    before = {module: module.training for network in game.networks.values() for module in network.modules()}
-    by_the_batch = [layer for inside in _layers(game).values() for layer in inside] if by_batch else []
-    try:
-        for network in game.networks.values():
-            network.eval()
-        for layer in by_the_batch:
-            layer.train()
-        yield
-    finally:
-        for module, training in before.items():
-            module.training = training
-
-
-def evaluate(
-    game: Game,
-    nodes: Sequence[Node],
-    leaves: Mapping[str, Any],
-    statistics: Mapping[str, Buffers],
-    key: Key,
-    *,
-    by_batch: bool,
-) -> Flow:
-    """Compute nodes without autograd, and without moving any statistics but those given."""
-
-    def apply(_: int, node: Node, inputs: tuple[Any, ...]) -> Any:
-        network = game.networks[node.name]
-        buffers = statistics.get(node.text)
-        if buffers is None:
-            buffers = {name: buffer.clone() for name, buffer in network.named_buffers()}
-        with game.precision():
-            return call_with(network, buffers, inputs)
-
-    with torch.no_grad(), _judged(game, by_batch):
-        modes: list[Mode] = ["constant"] * len(nodes)
-        return Flow(nodes, modes, game.scope, apply, game.device, key).run(leaves)

@@ -43,7 +43,7 @@ class RunConsole:
         self._bar = Progress()
         self._task = TaskID(0)
         self._header: list[str] = []
-        self._judging_since: float | None = None
+        self._working_since: float | None = None
         self._judged: list[str] = []
         self._began = time.monotonic()
         self._first = 0
@@ -100,11 +100,15 @@ class RunConsole:
 
     def judging(self, done: int, total: int) -> None:
         """Show how far the metrics are, where they take over a second."""
+        self.working("judging", done, total)
+
+    def working(self, what: str, done: int, total: int) -> None:
+        """Show how far some other work is, where it takes over a second."""
         now = time.monotonic()
-        since = now if self._judging_since is None else self._judging_since
+        since = now if self._working_since is None else self._working_since
         if self.live and now - since > 1:
-            self._show("judging", done, total)
-        self._judging_since = since if done < total else None
+            self._show(what, done, total)
+        self._working_since = since if done < total else None
 
     def judged(self, metrics: Mapping[str, Mapping[str, float]], taken: Mapping[str, str]) -> None:
         """Show all numbers, aligned, and how each metric was taken."""
