@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -51,3 +52,26 @@ def write_text(path: Path, text: str) -> None:
 def write_json(path: Path, value: Any) -> None:
     """Write a JSON file whole, readable by people."""
     write_text(path, json.dumps(value, indent=2, ensure_ascii=False) + "\n")
+
+
+def make_numbered(parent: Path, stem: str) -> Path:
+    """Make the folder PARENT/<stem>-NNNN, with the number after all that were ever given there."""
+    while True:
+        path = parent / f"{stem}-{_next_number(parent, stem):04d}"
+        try:
+            path.mkdir()
+        except FileExistsError:
+            continue
+        return path
+
+
+def _next_number(parent: Path, stem: str) -> int:
+    """The number after those of the folders that are there, and the one noted as the last."""
+    noted = parent / f".{stem}.last"
+    names = [entry.name for entry in parent.iterdir()]
+    used = [int(match[1]) for name in names if (match := re.match(rf"{re.escape(stem)}-(\d+)\Z", name))]
+    if noted.is_file() and (text := noted.read_text(encoding="utf-8").strip()).isdigit():
+        used.append(int(text))
+    number = max(used, default=0) + 1
+    write_text(noted, f"{number}\n")
+    return number

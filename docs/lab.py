@@ -42,15 +42,13 @@ HEAD = """# The lab
 
 What a divergence sees, how far, how noisily and at what cost, is a table that anyone can print:
 
-    agekit lab                                      # all that are registered, at d = 64 and n = 16 to 1024
+    agekit lab                                      # agekit's own divergences, at d = 64 and n = 16 to 1024
     agekit lab kl_sphere mmd:kernel=rbf sigreg:slices=1024 --reference sphere --dim 128 --batch 64,256
-    agekit lab mmd:to=z2                            # against as many draws, in the place of the reference itself
-    agekit lab --in-game runs/age_celeba-001        # on the codes of a run, against its reference
+    agekit lab mmd:to=z2 coral                      # against as many draws, not the law; one that a plugin brings
+    agekit lab --in-game runs/age_celeba-0001       # on the codes of a run, against its reference
     agekit lab --match kl_sphere mmd                # the weight at which mmd pulls as hard as kl_sphere
 
-It prints tables, and saves them with a plot and TensorBoard events in the folder `lab` (`--out`): `table.csv` holds
-the numbers, which are functions of `--seed`; `costs.csv` and `scaling.csv` hold what depends on the machine. This page
-is written by `make lab`.
+This page is written by `make lab`.
 
 ## What is measured
 
@@ -65,18 +63,50 @@ departure that is none there is n/a. All divergences and departures see the same
 - **mean, ideal, bias, sd** of the null: the mean of the values, the value in the limit of many codes, their difference,
   and the standard deviation.
 - **power** of a departure: how far it moves the mean, in standard deviations of the null. Below 1 a divergence is as
-  good as blind to it at this batch size; negative, it takes the departure for better than the reference.
+  good as blind to it at this batch size; negative, it takes the departure for better than the reference. Behind ± is
+  its standard error, by the jackknife. R repetitions leave a small power uncertain by about √(2/R), and a large
+  one, which is divided by a standard deviation of R values, by a share of about 1/√(2R): 0.3 and a seventh for the
+  default of 24, which is enough to tell what is seen from what is not; 0.1 and a twentieth for 200.
 - **error** of a departure: the mean less the value in the limit of many codes, where a closed form is known.
 - **gradient signal-to-noise**: |E G| / √(tr Cov G), where G = Σ_i [∂D/∂x_i x_iᵀ, ∂D/∂x_i] is the gradient that a linear
-  layer under the codes would get. Where it is below 1, a step follows the batch more than the law.
+  layer under the codes would get. Where it is below 1, a step follows the batch more than the law. |E G|² is estimated
+  without bias; where the estimate is negative, 0 stands for it.
 - **cost** of one call: processor time forward and backward (all threads together, the least of 5 calls), and the most
   bytes of tensors that are alive at once beside the codes, which is the same on every machine. **growth**: exponents of
   both, by least squares of logarithms, at 1, 2 and 4 times the largest batch (here from n = 1024 on), and at 1, 2 and 4
-  times the dimension.
+  times the dimension. Where a fixed part outweighs what grows, as tiles of pairs do in memory, they are below those of
+  the formula.
 
 `--match` compares the root mean square norms of two gradients by the codes, half-way to each departure (along the
 reference's own way), or on the codes of a run; the weight is the median of their ratios. With it a swap of divergences
-changes the geometry, and not the scale.
+changes the geometry, and not the scale. Where no `--reference` is named, it is the first at which the old divergence is
+0: the sphere for `kl_sphere`, gaussian for `mmd`.
+
+## What is saved
+
+Each call saves to a fresh folder, `lab/table-0001` and so on (`--out` names another one in the place of `lab`):
+
+- `table.csv`, functions of `--seed` alone, a row for each divergence, batch size and cloud of codes;
+- `costs.csv` and `scaling.csv`, which depend on the machine: the cost of a call, and its exponents;
+- `power.png`, the powers as a picture, and TensorBoard events: `agekit board lab` shows all folders side by side.
+
+`--in-game` writes a `table.csv` to `lab/in-game-0001`, and `--match` the norms of both gradients and their ratio, for
+each cloud of codes, to `lab/match-0001/match.csv`.
+
+| column of `table.csv` | |
+|---|---|
+| `divergence` | as it was named, with its options; so in `costs.csv` and `scaling.csv` |
+| `reference`, `dim`, `batch`, `repetitions`, `seed` | what it was measured against, and how |
+| `codes` | the cloud: `null`, a departure, or an expression of the run, such as `e(x)` |
+| `mean`, `sd` | of the values, over repetitions |
+| `known` | the value in the limit of many codes: of the null, the ideal; empty where it is not known |
+| `error` | `mean` less `known`: of the null, the bias |
+| `power`, `power_standard_error` | as above; empty for the null |
+| `gradient` | the norm of the gradient by all codes, [n, d], root mean square over repetitions |
+| `signal` | the gradient signal-to-noise ratio |
+| `refused` | why the divergence does not take so few or so many codes; there is nothing else in such a row |
+
+On Linux, codes for which free memory does not suffice are refused as well.
 """
 
 
@@ -85,11 +115,11 @@ CHECKED = """
 
 Some powers against gaussian were known before, from other code; here they stand in brackets:
 {table}
-With 200 repetitions the standard error of a power p is about 0.1 for a small one and p/20 for a large one; that of the
-figures in brackets is not known. `mmd` in brackets was compared with 20,000 draws, and here it is with the law itself.
-There its power can be computed without drawing any codes: if h is the kernel less its means, the unbiased estimate has
-the variance 2 E h²/(n (n − 1)) under the null, and all means are integrals. That gives 14.04, 16.91 and 2.87. Of two
-earlier figures for duplicates, 2.4 and 2.9, the second is right, and the first was too low by half a deviation.
+The standard errors of the figures in brackets are not known. `mmd` in brackets was compared with 20,000 draws, and
+here it is with the law itself. There its power can be computed without drawing any codes: if h is the kernel less its
+means, the unbiased estimate has the variance 2 E h²/(n (n − 1)) under the null, and all means are integrals. That gives
+14.04, 16.91 and 2.87. Of two earlier figures for duplicates, 2.4 and 2.9, the second is right, and the first was too
+low by half a deviation.
 """
 
 
@@ -134,7 +164,7 @@ def _checked(found: Study) -> tables.Text:
     entries = {entry.label: entry for entry in found.entries}
     rows = []
     for label, before in EARLIER.items():
-        powers = [tables.short(entries[label].power(cloud), tables.ABSENT) for cloud in SEEN]
+        powers = [tables.with_error(entries[label], cloud) for cloud in SEEN]
         rows.append((label, *(f"{power} ({known})" for power, known in zip(powers, before, strict=True))))
     return tables.aligned("power here, and before", ["divergence", *SEEN], rows)
 

@@ -297,7 +297,7 @@ def test_degenerate_clouds_have_finite_values_and_gradients(name, dtype):
         "zero": torch.zeros(6, 3),
         "collapsed": torch.ones(6, 3) / math.sqrt(3),
         "duplicates": torch.cat([spread[:3], spread[:3]]),
-        "tiny": 1e-18 * spread,
+        "tiny": 1e-20 * spread,
         "huge": 1e6 * spread,
     }
     leaf, checked = clouds[name].to(dtype).requires_grad_(), 0
@@ -320,6 +320,8 @@ def test_what_cannot_be_compared_is_refused():
         MMD()(noise(5, 3), Uniform(dim=3))
     with pytest.raises(ValueError, match="n ≥ 2"):
         Uniformity()(noise(1, 3))
+    with pytest.raises(ValueError, match="uniformity has no closed form for the reference uniform"):
+        Uniformity().ideal(Uniform(dim=3))
 
 
 def test_shapes_are_worked_out_on_the_meta_device():

@@ -7,7 +7,7 @@ from agekit.errors import AgekitError, RecipeError
 from agekit.lab.candidates import Candidate, candidate, candidates, reference_of
 from agekit.lab.measure import takers
 
-from .laboratory import SPHERE, settings
+from .laboratory import SPHERE, builtin_divergences, settings
 
 
 def test_a_name_may_have_options_and_draws(registries):
@@ -48,7 +48,10 @@ def test_a_reference_that_is_not_taken_is_told(registries):
         takers(["cramer_wold"], settings(SPHERE), registries)
     chosen, left_out = takers([], settings(SPHERE, 80), registries)
     assert "cramer_wold" not in {one.label for one in chosen}
-    assert {"cramer_wold", "conditional", "needy"} <= dict(left_out).keys()
-    assert len(chosen) >= 15
+    assert len(chosen) == len(builtin_divergences()) - 1
+    reasons = dict(left_out)
+    assert "no closed form for the reference sphere" in reasons.pop("cramer_wold")
+    assert {"conditional", "needy", "coral"} <= reasons.keys()
+    assert all(why.endswith("and measured where it is named") for why in reasons.values())
     with pytest.raises(RecipeError, match="did you mean sphere"):
         reference_of("spher", 8, registries)

@@ -12,7 +12,7 @@ from agekit.game.randomness import generator
 from agekit.lab.candidates import candidate, candidates
 from agekit.lab.clouds import departed, null
 from agekit.lab.departures import DEPARTURES
-from agekit.lab.measure import Entry, Settings, measure, table
+from agekit.lab.measure import Entry, Measurement, Settings, measure, table
 
 from .laboratory import EXACT, GAUSSIAN, KNOWN, SEEN, SPHERE, cloud, nothing, settings, standard_error
 
@@ -74,6 +74,30 @@ def test_measurements_are_plain_statistics(registries):
     variance = ((layer - layer.mean(axis=0)) ** 2).sum() / 4
     signal = max(0.0, (layer.mean(axis=0) ** 2).sum() - variance / 5)
     assert found.signal == pytest.approx(math.sqrt(signal / variance), rel=1e-3, abs=1e-6)
+
+
+def test_the_standard_error_of_a_power_is_its_spread():
+    """Over many tables of 24 draws each, of values that are paired, and skewed under the null."""
+    numbers = np.random.default_rng(0)
+    for power in (0.0, 1.0, 10.0):
+        found = []
+        for _ in range(1500):
+            shared, own = numbers.standard_normal((2, 24))
+            null, there = np.exp(0.3 * shared), np.exp(0.3 * shared) + 0.3 * power + 0.1 * own
+            measured = {name: Measurement(tuple(v), 0.0, 0.0) for name, v in (("null", null), ("there", there))}
+            entry = Entry("it", 64, measured)
+            found.append((entry.power("there"), entry.power_standard_error("there")))
+        powers, errors = np.array(found).T
+        assert errors.mean() == pytest.approx(powers.std(), rel=0.1), power
+    assert entry.power_standard_error("null") is None
+    assert entry.power_standard_error("elsewhere") is None
+
+
+def test_what_changes_nothing_has_a_power_of_zero_exactly(registries):
+    """All clouds are made of the same draws: a scale, which uniformity does not see, moves it not even by noise."""
+    (entry,) = table([candidate("uniformity", registries)], departed(GAUSSIAN), settings(GAUSSIAN, 16, 4), nothing)
+    assert entry.power("scale") == pytest.approx(0, abs=1e-4)
+    assert entry.power_standard_error("scale") == pytest.approx(0, abs=1e-4)
 
 
 def test_the_signal_is_that_of_the_law(registries):

@@ -12,7 +12,7 @@ from .laboratory import DOCS, KNOWN, SEEN, builtin_divergences, rows_of, standar
 
 @pytest.mark.usefixtures("elsewhere")
 def test_the_page_can_be_written_anew_and_holds_every_built_in():
-    command = [sys.executable, str(DOCS / "lab.py"), "--dim", "5", "--batch", "8", "--repetitions", "2"]
+    command = [sys.executable, str(DOCS / "lab.py"), "--dim", "5", "--batch", "8", "--repetitions", "3"]
     command += ["--grown", "8", "--out", "."]
     subprocess.run(command, check=True, capture_output=True, timeout=300)
     for folder in (Path(), DOCS):

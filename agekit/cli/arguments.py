@@ -179,14 +179,27 @@ def _recipes(commands: Any) -> None:
 def _lab(commands: Any) -> None:
     lab = _add(commands, "lab", "lab", "measure divergences: bias, power against departures, gradient noise, cost")
     lab.add_argument(
-        "names", metavar="NAME", nargs="*", help="divergences, as in mmd:kernel=rbf,to=z2 (default: all that apply)"
+        "names",
+        metavar="NAME",
+        nargs="*",
+        help="divergences, as in mmd:kernel=rbf,to=z2 (default: all of agekit's own)",
     )
-    lab.add_argument("--reference", metavar="R", help="sphere, uniform, … (default: gaussian)")
+    lab.add_argument(
+        "--reference",
+        metavar="R",
+        help="sphere, uniform, … (default: gaussian; with --match, the first at which OLD is 0)",
+    )
     lab.add_argument("--dim", metavar="D", type=int, help="dimension of the codes (default: 64)")
     lab.add_argument("--batch", metavar="N,N,…", help="batch sizes (default: 16,64,256,1024; with --match 64)")
     lab.add_argument("--repetitions", metavar="N", type=int, default=24, help="draws of each cloud (default: 24)")
     lab.add_argument("--seed", metavar="S", type=int, default=0, help="of every draw (default: 0)")
-    lab.add_argument("--out", metavar="FOLDER", type=Path, default=Path("lab"), help="where to save (default: lab)")
+    lab.add_argument(
+        "--out",
+        metavar="FOLDER",
+        type=Path,
+        default=Path("lab"),
+        help="where to save, under a fresh number (default: lab)",
+    )
     lab.add_argument("--in-game", metavar="RUN", type=Path, help="on the codes of a run, against its reference")
     lab.add_argument(
         "--match", metavar=("OLD", "NEW"), nargs=2, help="the weight at which NEW has the gradient norm of OLD"

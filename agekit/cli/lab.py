@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import shutil
 import statistics
 import sys
 from collections.abc import Callable, Iterator, Sequence
@@ -14,10 +15,11 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 
 from ..data.places import cache_home
 from ..errors import AgekitError, RunError
+from ..files import make_numbered
 from ..game.game import Game
 from ..game.load import load_recipe
 from ..game.views import Gallery
-from ..lab import save, tables
+from ..lab import memory, save, tables
 from ..lab.candidates import Candidate, candidate, reference_of
 from ..lab.clouds import Cloud, halfway
 from ..lab.ingame import run_clouds
@@ -44,14 +46,17 @@ REFERENCE = "gaussian"
 
 def lab(given: argparse.Namespace) -> int:
     """Measure divergences, on departures from a reference or on the codes of a run; or match two of them."""
-    if given.repetitions < 2:
-        raise AgekitError(f"--repetitions {given.repetitions}: of fewer than 2 nothing is known")
+    if given.repetitions < 3:
+        raise AgekitError(f"--repetitions {given.repetitions}: of fewer than 3 no standard error is known")
+    if given.seed < 0:
+        raise AgekitError(f"--seed {given.seed}: a whole number from 0 on fits")
     if given.match and given.names:
         raise AgekitError(f"--match names both divergences; {given.names[0]} is one too many")
     loaded = common.plugins()
     if given.in_game:
         return _in_game(given, loaded)
-    return _match(given, loaded.registries) if given.match else _table(given, loaded.registries)
+    with memory.limited():
+        return _match(given, loaded.registries) if given.match else _table(given, loaded.registries)
 
 
 def _table(given: argparse.Namespace, registries: Registries) -> int:
@@ -59,15 +64,15 @@ def _table(given: argparse.Namespace, registries: Registries) -> int:
     reference = reference_of(name, dim, registries)
     settings = Settings(reference, batches_of(given.batch or BATCHES), given.repetitions, given.seed)
     chosen, left_out = takers(given.names, settings, registries)
-    with _progress("measuring", steps_of(chosen, settings)) as done:
-        found = study(name, chosen, settings, partial(reference_of, name, registries=registries), done)
+    with _saving(given.out, "table") as folder:
+        with _progress("measuring", steps_of(chosen, settings)) as done:
+            found = study(name, chosen, settings, partial(reference_of, name, registries=registries), done)
+        found.write(folder)
+        _plot(folder / "power.png", found)
     print(f"against {name}, dimension {dim}; {given.repetitions} draws of each cloud, seed {given.seed}")
     _print(found.texts())
     _say_what_is_missing(found.entries, left_out)
-    with _writing(given.out) as out:
-        found.write(out)
-        _plot(out / "power.png", found)
-    print(f"\nsaved in {shorten(given.out)}")
+    print(f"\nsaved in {shorten(folder)}")
     return 0
 
 
@@ -92,9 +97,11 @@ def _matched(
     settings: Settings,
     where: str,
 ) -> int:
-    with _progress("matching", 2 * len(clouds) * len(settings.batches)) as done:
-        found = match(old, new, clouds, settings, done)
-    rows = _match_rows(found)
+    with _saving(given.out, "match") as folder:
+        with _progress("matching", 2 * len(clouds) * len(settings.batches)) as done:
+            found = match(old, new, clouds, settings, done)
+        rows, columns = _match_rows(found), ("codes", "batch", "old", "new", "weight")
+        save.write_csv(folder / "match.csv", columns, [dict(zip(columns, row, strict=True)) for row in rows])
     print_table(["codes", "n", f"gradient of {old.label}", f"gradient of {new.label}", "weight"], rows)
     spread = f"from {min(found.weights):.3g} to {max(found.weights):.3g}"
     if len(found.weights) > 3:
@@ -102,9 +109,7 @@ def _matched(
         spread += f", half of them from {low:.3g} to {high:.3g}"
     print(f"\n{new.label} with weight {found.weight:.4g} has the gradient norm of {old.label} with weight 1")
     print(f"(the median {where}; {spread})")
-    with _writing(given.out) as out:
-        columns = ("codes", "batch", "old", "new", "weight")
-        save.write_csv(out / "match.csv", columns, [dict(zip(columns, row, strict=True)) for row in rows])
+    print(f"\nsaved in {shorten(folder)}")
     return 0
 
 
@@ -127,17 +132,18 @@ def _in_game(given: argparse.Namespace, loaded: Loaded) -> int:
     if given.match:
         old, new = (candidate(text, loaded.registries) for text in given.match)
         return _matched(given, old, new, clouds, settings, f"on the codes of {shorten(given.in_game)}")
-    chosen, left_out = takers(given.names, settings, loaded.registries)
-    with _progress("measuring", len(chosen) * len(batches) * (len(clouds) + 1)) as done:
-        entries = table(chosen, clouds, settings, done)
     label = game.recipe.document.tree["latent"]["reference"]
+    with memory.limited():
+        chosen, left_out = takers(given.names, settings, loaded.registries)
+        with _saving(given.out, "in-game") as folder:
+            with _progress("measuring", len(chosen) * len(batches) * (len(clouds) + 1)) as done:
+                entries = table(chosen, clouds, settings, done)
+            save.write_table(folder / "table.csv", entries, settings, label)
     print(f"codes of {shorten(given.in_game)}, step {game.steps_done}, against {label}, seed {given.seed}")
     names = [cloud.name for cloud in clouds]
     _print([show(entries, names) for show in (tables.values, tables.power, tables.gradients, tables.signal)])
     _say_what_is_missing(entries, left_out)
-    with _writing(given.out) as out:
-        save.write_table(out / "in_game.csv", entries, settings, label)
-    print(f"\nsaved in {shorten(given.out)}")
+    print(f"\nsaved in {shorten(folder)}")
     return 0
 
 
@@ -197,13 +203,27 @@ def _plot(path: Path, found: Study) -> None:
 
 
 @contextmanager
-def _writing(folder: Path) -> Iterator[Path]:
-    """The folder to write to, made where it is missing; what the disk refuses is an `AgekitError`."""
+def _saving(parent: Path, kind: str) -> Iterator[Path]:
+    """A fresh folder PARENT/<kind>-NNNN, made before anything is measured; none is left where that fails.
+
+    What the disk refuses is an `AgekitError`.
+    """
     try:
-        folder.mkdir(parents=True, exist_ok=True)
-        yield folder
+        parent.mkdir(parents=True, exist_ok=True)
+        folder = make_numbered(parent, kind)
     except OSError as error:
-        raise AgekitError(f"{error.filename or folder} cannot be written: {error.strerror or error}") from error
+        raise _unwritable(parent, error) from error
+    try:
+        yield folder
+    except BaseException as error:
+        shutil.rmtree(folder, ignore_errors=True)
+        if isinstance(error, OSError):
+            raise _unwritable(folder, error) from error
+        raise
+
+
+def _unwritable(folder: Path, error: OSError) -> AgekitError:
+    return AgekitError(f"{error.filename or folder} cannot be written: {error.strerror or error}")
 
 
 @contextmanager

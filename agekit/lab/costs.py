@@ -17,6 +17,7 @@ from torch.utils._pytree import tree_leaves
 
 from ..contracts import Reference
 from ..game.randomness import generator
+from . import memory
 from .candidates import Candidate
 from .measure import CPU, Settings, gradient_of
 
@@ -64,18 +65,19 @@ def costs(candidate: Candidate, resized: Resized, settings: Settings) -> list[Co
     sizes += [(largest, dim * factor) for factor in GROWTH]
     measured = []
     for n, d in dict.fromkeys(sizes):
-        with suppress(ValueError):  # it may not take so few codes of so many dimensions
+        with suppress(ValueError):  # it may not take so few codes of so many dimensions, or not fit into memory
             measured.append(cost(candidate, resized(d), n, settings.seed))
     return measured
 
 
 def cost(candidate: Candidate, reference: Reference, batch: int, seed: int) -> Cost:
     """The least time of several calls, and the memory of one. Raises `ValueError` where these codes are not taken."""
-    codes = reference.sample(batch, generator=generator(CPU, seed, "costs", batch)).requires_grad_()
-    key = seed, "costs"
-    with Peak(codes) as peak:
-        gradient_of(candidate.value(codes, reference, *key), codes)
-    timed = [_timed(lambda: candidate.value(codes, reference, *key), codes) for _ in range(CALLS)]
+    with memory.refusing(f"a call on {batch:,} codes of dimension {reference.dim}"):
+        codes = reference.sample(batch, generator=generator(CPU, seed, "costs", batch)).requires_grad_()
+        key = seed, "costs"
+        with Peak(codes) as peak:
+            gradient_of(candidate.value(codes, reference, *key), codes)
+        timed = [_timed(lambda: candidate.value(codes, reference, *key), codes) for _ in range(CALLS)]
     forward, backward = (min(seconds) for seconds in zip(*timed, strict=True))
     return Cost(candidate.label, batch, reference.dim, forward, backward, peak.most)
 

@@ -4,16 +4,18 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping, Sequence
-from contextlib import suppress
+from contextlib import AbstractContextManager, suppress
 from dataclasses import dataclass, field
 
 import torch
 from torch import Tensor
 
 from ..contracts import Reference
-from ..errors import AgekitError, RecipeError
+from ..errors import AgekitError
 from ..game.randomness import generator
+from ..plugins import BUILTIN
 from ..registry import Registries
+from . import memory
 from .candidates import Candidate, candidate, candidates
 from .clouds import NULL, Cloud, null, placing
 
@@ -43,16 +45,25 @@ class Settings:
 class Measurement:
     """A divergence on a cloud, over repetitions.
 
-    mean, sd: of its values.
+    values: one a repetition.
     gradient: the root mean square of the norm of its gradient by the codes, [n, d].
     signal: |E G| / √(tr Cov G), where G = Σ_i [∂D/∂x_i x_iᵀ, ∂D/∂x_i] is the gradient that a linear layer under the
         codes would get. |E G|² is estimated without bias, and taken to be 0 where the estimate is below.
     """
 
-    mean: float
-    sd: float
+    values: tuple[float, ...]
     gradient: float
     signal: float
+
+    @property
+    def mean(self) -> float:
+        """The mean of its values."""
+        return _tensor(self.values).mean().item()
+
+    @property
+    def sd(self) -> float:
+        """The standard deviation of its values."""
+        return _tensor(self.values).std().item()
 
 
 @dataclass(frozen=True)
@@ -71,10 +82,29 @@ class Entry:
 
     def power(self, cloud: str) -> float | None:
         """How far the mean is from that of the null, in standard deviations of the null."""
+        pair = self._with_null(cloud)
+        return None if pair is None else _power(*pair).item()
+
+    def power_standard_error(self, cloud: str) -> float | None:
+        """The standard error of the power, by leaving out each repetition in turn; nan of fewer than three.
+
+        √((R − 1)/R Σ_r (p_r − mean p)²), with p_r the power of all R repetitions but r (Tukey's jackknife). Clouds and
+        null are made of the same draws, so that what both have in common cancels.
+        """
+        pair = self._with_null(cloud)
+        if pair is None:
+            return None
+        count = len(pair[0])
+        if count < 3:
+            return math.nan
+        powers = _power(*map(_but_each, pair))
+        return math.sqrt((count - 1) ** 2 / count) * powers.std(correction=1).item()
+
+    def _with_null(self, cloud: str) -> tuple[Tensor, Tensor] | None:
         base, there = self.measured.get(NULL), self.measured.get(cloud)
         if base is None or there is None or cloud == NULL:
             return None
-        return (there.mean - base.mean) / base.sd if base.sd > 0 else math.nan
+        return _tensor(base.values), _tensor(there.values)
 
     def error(self, cloud: str) -> float | None:
         """How far the mean is from the known value: under the null, the bias."""
@@ -92,9 +122,9 @@ def table(
 def takers(
     names: Sequence[str], settings: Settings, registries: Registries
 ) -> tuple[list[Candidate], list[tuple[str, str]]]:
-    """The candidates of these names; of no names, all that take the reference, and why each of the others does not.
+    """The candidates of these names; of no names, agekit's own that take the reference, and why others are left out.
 
-    Raises `RecipeError` where a name, or an option, is none, `AgekitError` where a named one takes no batch.
+    Raises `RecipeError` where a name, or an option, is none, `AgekitError` where a named one, or all, take no batch.
     """
     if names:
         named = candidates(names, registries)
@@ -103,16 +133,15 @@ def takers(
                 raise AgekitError(f"{each.label}: {why}")
         return named, []
     chosen, left_out = [], []
-    for name in registries.divergences:
-        try:
-            each = candidate(name, registries)
-        except RecipeError as error:  # it has an option without a default, or needs more than codes
-            left_out.append((name, str(error)))
-            continue
-        if why := refusal(each, settings):
+    for name, entry in registries.divergences.entries.items():
+        if entry.owner not in BUILTIN:
+            left_out.append((name, f"it is of {entry.owner}, and measured where it is named"))
+        elif why := refusal(each := candidate(name, registries), settings):
             left_out.append((name, why))
         else:
             chosen.append(each)
+    if not chosen:
+        raise AgekitError("\n".join(f"{name}: {why}" for name, why in left_out))
     return chosen, left_out
 
 
@@ -121,7 +150,8 @@ def refusal(each: Candidate, settings: Settings) -> str:
     said = ""
     for batch in settings.batches:
         try:
-            each.value(_draw(null(settings.reference), settings, batch, 0), settings.reference, settings.seed)
+            with _fitting(settings, batch):
+                each.value(_draw(null(settings.reference), settings, batch, 0), settings.reference, settings.seed)
         except ValueError as error:
             said = str(error)
         else:
@@ -162,10 +192,11 @@ def measure(candidate: Candidate, cloud: Cloud, settings: Settings, batch: int) 
     Raises `ValueError` where the divergence does not take these codes.
     """
     place, sums = placing(settings.reference), Sums()
-    for repetition in range(settings.repetitions):
-        codes = _draw(cloud, settings, batch, repetition).requires_grad_()
-        value = candidate.value(place(codes), settings.reference, settings.seed, "lab", batch, repetition)
-        sums.add(value.item(), codes.detach(), gradient_of(value, codes))
+    with _fitting(settings, batch):
+        for repetition in range(settings.repetitions):
+            codes = _draw(cloud, settings, batch, repetition).requires_grad_()
+            value = candidate.value(place(codes), settings.reference, settings.seed, "lab", batch, repetition)
+            sums.add(value.item(), codes.detach(), gradient_of(value, codes))
     return sums.measurement()
 
 
@@ -174,6 +205,10 @@ def gradient_of(value: Tensor, codes: Tensor) -> Tensor:
     if not value.requires_grad:
         return torch.zeros_like(codes)
     return torch.autograd.grad(value, codes)[0]
+
+
+def _fitting(settings: Settings, batch: int) -> AbstractContextManager[None]:
+    return memory.refusing(f"a call on {batch:,} codes of dimension {settings.reference.dim}")
 
 
 def _draw(cloud: Cloud, settings: Settings, batch: int, repetition: int) -> Tensor:
@@ -201,14 +236,24 @@ class Sums:
     def measurement(self) -> Measurement:
         """The statistics of all."""
         count = len(self.values)
-        mean, sd = _mean_and_sd(self.values)
         raw = (self.layer / count).square().sum().item()
         variance = (self.layer_squares - count * raw) / (count - 1)
         signal = max(0.0, raw - variance / count)
         ratio = math.sqrt(signal / variance) if variance > 0 else math.nan
-        return Measurement(mean, sd, math.sqrt(self.squares / count), ratio)
+        return Measurement(tuple(self.values), math.sqrt(self.squares / count), ratio)
 
 
-def _mean_and_sd(values: Sequence[float]) -> tuple[float, float]:
-    numbers = torch.tensor(values, dtype=torch.float64)
-    return numbers.mean().item(), numbers.std().item()
+def _tensor(values: Sequence[float]) -> Tensor:
+    return torch.tensor(values, dtype=torch.float64)
+
+
+def _power(null: Tensor, there: Tensor) -> Tensor:
+    """Of the values of repetitions: […, R], […, R] -> […]; nan where the null has no spread."""
+    spread = null.std(dim=-1)
+    return torch.where(spread > 0, (there.mean(dim=-1) - null.mean(dim=-1)) / spread, torch.nan)
+
+
+def _but_each(values: Tensor) -> Tensor:
+    """All values but the first, all but the second, …: [R] -> [R, R − 1]."""
+    count = len(values)
+    return values.expand(count, count)[~torch.eye(count, dtype=torch.bool)].reshape(count, count - 1)

@@ -7,7 +7,7 @@ import io
 import re
 import shutil
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import asdict, fields
+from dataclasses import astuple, fields
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -19,7 +19,7 @@ from .measure import Entry, Settings
 
 COLUMNS = (
     *("divergence", "reference", "dim", "batch", "repetitions", "seed", "codes"),
-    *("mean", "sd", "known", "error", "power", "gradient", "signal", "refused"),
+    *("mean", "sd", "known", "error", "power", "power_standard_error", "gradient", "signal", "refused"),
 )
 EVENTS = "events.out.tfevents.0000000000.lab"
 
@@ -42,20 +42,34 @@ def rows_of(entry: Entry) -> list[dict[str, Any]]:
         return [named | {"refused": entry.refused}]
     return [
         named
-        | asdict(there)
-        | {"codes": cloud, "known": entry.known.get(cloud), "error": entry.error(cloud), "power": entry.power(cloud)}
+        | {
+            "codes": cloud,
+            "mean": there.mean,
+            "sd": there.sd,
+            "known": entry.known.get(cloud),
+            "error": entry.error(cloud),
+            "power": entry.power(cloud),
+            "power_standard_error": entry.power_standard_error(cloud),
+            "gradient": there.gradient,
+            "signal": there.signal,
+        }
         for cloud, there in entry.measured.items()
     ]
 
 
 def write_costs(path: Path, measured: Sequence[Cost]) -> None:
     """One row a divergence, batch size and dimension."""
-    write_csv(path, [field.name for field in fields(Cost)], map(asdict, measured))
+    _write_records(path, Cost, measured)
 
 
 def write_scaling(path: Path, fitted: Sequence[Scaling]) -> None:
     """One row a divergence."""
-    write_csv(path, [field.name for field in fields(Scaling)], map(asdict, fitted))
+    _write_records(path, Scaling, fitted)
+
+
+def _write_records(path: Path, kind: type[Cost | Scaling], records: Sequence[Cost | Scaling]) -> None:
+    columns = ["divergence", *(field.name for field in fields(kind)[1:])]
+    write_csv(path, columns, [dict(zip(columns, astuple(record), strict=True)) for record in records])
 
 
 def write_csv(path: Path, columns: Sequence[str], rows: Iterable[Mapping[str, Any]]) -> None:
@@ -86,7 +100,7 @@ def write_events(folder: Path, entries: Sequence[Entry], measured: Sequence[Cost
 
 
 def _scalars(entry: Entry) -> dict[str, float]:
-    columns = ("mean", "sd", "error", "power", "gradient", "signal")
+    columns = ("mean", "sd", "error", "power", "power_standard_error", "gradient", "signal")
     return {
         f"{column}/{row['codes']}": row[column]
         for row in rows_of(entry)

@@ -59,8 +59,17 @@ def null(entries: Sequence[Entry]) -> Text:
 
 def power(entries: Sequence[Entry], clouds: Sequence[str]) -> Text:
     """How far each departure is seen."""
-    rows = [tuple(short(entry.power(cloud), ABSENT) for cloud in clouds) for entry in entries]
-    return _of("power: how far a departure moves the mean, in standard deviations of the null", clouds, entries, rows)
+    rows = [tuple(with_error(entry, cloud) for cloud in clouds) for entry in entries]
+    caption = "power: how far a departure moves the mean, in standard deviations of the null, ± its standard error"
+    return _of(caption, clouds, entries, rows)
+
+
+def with_error(entry: Entry, cloud: str) -> str:
+    """A power ± its standard error."""
+    power, error = entry.power(cloud), entry.power_standard_error(cloud)
+    if power is None or math.isnan(power):
+        return short(power, ABSENT)
+    return f"{short(power, ABSENT)}±{short(error, ABSENT)}"
 
 
 def errors(entries: Sequence[Entry], clouds: Sequence[str]) -> Text:

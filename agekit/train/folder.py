@@ -13,7 +13,7 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 
 from ..contracts import DataField
 from ..errors import RunError
-from ..files import write_json, write_text
+from ..files import make_numbered, write_json, write_text
 
 FORMAT = 1
 MARK = "run.json"
@@ -146,31 +146,13 @@ def _taken(path: Path) -> RunError:
 
 
 def _claim(runs: Path, name: str | None, recipe_name: str) -> Path:
-    if name is not None:
-        try:
-            (runs / name).mkdir()
-        except FileExistsError:
-            raise _taken(runs / name) from None
-        return runs / name
-    while True:
-        try:
-            path = runs / f"{recipe_name}-{_next_number(runs, recipe_name):04d}"
-            path.mkdir()
-        except FileExistsError:
-            continue
-        return path
-
-
-def _next_number(runs: Path, recipe_name: str) -> int:
-    """The number after all that were ever given: those of the folders that are there, and the one noted as the last."""
-    noted = runs / f".{recipe_name}.last"
-    names = [entry.name for entry in runs.iterdir()]
-    used = [int(match[1]) for name in names if (match := re.match(rf"{re.escape(recipe_name)}-(\d+)\Z", name))]
-    if noted.is_file() and (text := noted.read_text(encoding="utf-8").strip()).isdigit():
-        used.append(int(text))
-    number = max(used, default=0) + 1
-    write_text(noted, f"{number}\n")
-    return number
+    if name is None:
+        return make_numbered(runs, recipe_name)
+    try:
+        (runs / name).mkdir()
+    except FileExistsError:
+        raise _taken(runs / name) from None
+    return runs / name
 
 
 def open_run(path: Path) -> RunFolder:

@@ -36,11 +36,14 @@ def laplace(s: Tensor, c: Bandwidth) -> Values:
 
 
 def power(s: Tensor, exponent: float) -> Values:
-    """−s^{exponent/2}: minus the distance to an exponent; at s = 0 the derivative is taken to be 0."""
+    """−s^{exponent/2}: minus the distance to an exponent; at s = 0 the derivative is taken to be 0.
+
+    So it is where s is below the normal numbers of its type, and the derivative would leave them.
+    """
     if exponent == 1:
         root, inverse = roots(s)
         return -root, inverse / -2
-    apart = s > 0
+    apart = s >= torch.finfo(s.dtype).tiny
     safe = torch.where(apart, s, torch.ones_like(s))
     value = torch.where(apart, safe.pow(exponent / 2), torch.zeros_like(s))
     return -value, value / safe * (-exponent / 2)

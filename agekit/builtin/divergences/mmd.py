@@ -13,7 +13,7 @@ from agekit.contracts import Divergence, Known, Law, Reference, option
 from ..precision import full_precision
 from ..references import Gaussian, Sphere
 from . import estimators, kernels
-from .clouds import FLOOR, check
+from .clouds import FLOOR, check, unknown
 from .kernels import Kernel
 from .means import Profile, sphere_means
 
@@ -152,6 +152,8 @@ class Uniformity(Divergence):
         return estimators.mean_within(unit, self._potential).log().to(codes.dtype)
 
     def ideal(self, reference: Reference) -> float:
+        if not isinstance(reference, Sphere | Gaussian):
+            raise unknown("uniformity", reference, "sphere and gaussian", samples=False)
         one = torch.ones(1, dtype=torch.float64)
         return sphere_means(one, self._potential, reference.dim).log().item()
 
