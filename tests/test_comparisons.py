@@ -132,10 +132,22 @@ def test_features_of_real_samples_are_kept_and_those_that_move_are_not(tmp_path,
     assert Odd.calls == 3
     assert again == first
     assert len(list((tmp_path / "features").iterdir())) == 1
-    for other in (Features(tmp_path / "features", "another"), memory):
-        Odd.calls = 0
-        Judge(Gallery(game), memory=other, seed=1).judge()
-        assert Odd.calls == 2
+    Odd.calls = 0
+    Judge(Gallery(game), memory=memory, seed=1).judge()
+    assert Odd.calls == 1, "all samples are the same ones, whichever the seed"
+    Judge(Gallery(game), memory=Features(tmp_path / "features", "another"), seed=1).judge()
+    assert Odd.calls == 3
+
+
+def test_features_of_some_samples_are_those_that_the_seed_chose(tmp_path, monkeypatch):
+    game = game_of(
+        HELD_OUT, 'metrics.sizes={ metric = "sizes", of = "x", to = "odd(x)", count = 9 }', components=COMPONENTS
+    )
+    memory = Features(tmp_path / "features", "fingerprint")
+    monkeypatch.setattr(Odd, "calls", 0)
+    for seed in (0, 1, 0):
+        Judge(Gallery(game), memory=memory, seed=seed).judge()
+    assert Odd.calls == 2
 
 
 def test_a_damaged_file_of_features_is_made_again(tmp_path):

@@ -34,6 +34,7 @@ NAMED = {
     "age_fashion_mnist",
     "age_folder",
     "age_toyfaces",
+    "classifier_fashion_mnist",
     "factor_probe",
     *(f"{system}_{data}" for system in SYSTEMS for data in DATA),
     *(f"age_{data}_{ablation}" for data in DATA for ablation in ABLATIONS),

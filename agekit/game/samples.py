@@ -113,7 +113,8 @@ class Sampler:
         weights = {name: sha256_of_weights(game.networks[name]) for name in networks}
         components = {name: repr(game.recipe.networks[name].component) for name in networks}
         said = [str(gathering.expression), derived, named, weights, components, asdict(gathering.sampling)]
-        return json.dumps([*said, self.seed, game.recipe.compute.precision], sort_keys=True)
+        whole = gathering.sampling.count == game.judged_data(gathering.sampling.data).length
+        return json.dumps([*said, "all" if whole else self.seed, game.recipe.compute.precision], sort_keys=True)
 
 
 def graph_of(game: Game, expression: Expression) -> tuple[list[Node], int]:
