@@ -47,7 +47,7 @@ def small(path, root):
         settings.append(f'data.root="{root}"')
     else:
         settings.append(f"data.count={4 * BATCH}")
-    if "held_out" in recipe.document.tree["data"]:
+    if "count" in recipe.document.tree["data"].get("held_out", {}):
         settings.append(f"data.held_out.count={2 * BATCH}")
     return agekit.load(path, *settings)
 
