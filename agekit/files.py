@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fcntl
 import hashlib
 import json
 import os
@@ -10,6 +11,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
+
+LOCKED_ALONE, LOCKED_TOGETHER = fcntl.LOCK_EX, fcntl.LOCK_SH
 
 
 @contextmanager
@@ -35,6 +38,20 @@ def sync(path: Path) -> None:
         os.fsync(handle)
     finally:
         os.close(handle)
+
+
+def try_lock(handle: int, how: int) -> bool:
+    """Lock a file that is open until it is closed, or its process ends; False where others have it locked.
+
+    Where the file system knows no locks, everyone has one.
+    """
+    try:
+        fcntl.flock(handle, how | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    except OSError:
+        return True
+    return True
 
 
 def sha256_of(path: Path) -> str:

@@ -13,7 +13,8 @@ from agekit import __version__
 from agekit.cli import main
 from agekit.contracts import SHELVES
 
-TRAINING = ["run", "resume", "runs", "sample", "reconstruct", "interpolate", "encode", "edit", "nearest", "board"]
+TRAINING = ["run", "resume", "sweep", "runs"]
+TRAINING += ["sample", "reconstruct", "interpolate", "encode", "edit", "nearest", "board"]
 COMMANDS = [*TRAINING, "lab", "plan", "validate", "copy", "schema", "list", "show", "plugins"]
 COMMANDS += ["check", "plugin", "data"]
 HEAVY = {"torch", "pydantic", "numpy", "PIL", "rich", "pluggy"}

@@ -24,8 +24,9 @@ FLOORS = {
     **dict.fromkeys(["train", "lab", "testing"], 3),
     **dict.fromkeys(["evaluate", "look"], 4),
     "compare": 5,
-    **dict.fromkeys(["cli", "api"], 6),
-    "__main__": 7,
+    "sweep": 6,
+    **dict.fromkeys(["cli", "api"], 7),
+    "__main__": 8,
 }
 PUBLIC = {"", "contracts", "errors", "files", "hooks", "registry", "data", "statistics", "builtin"}
 """What built-ins and plugins may see: the package's own names, and the rooms that make components."""

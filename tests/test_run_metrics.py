@@ -14,7 +14,7 @@ from rich.console import Console
 import agekit
 from agekit import plugins
 from agekit.cli import main
-from agekit.cli.training import Listener
+from agekit.cli.listening import Listener
 from agekit.contracts import Metric, Operand
 from agekit.errors import RecipeError, RunError
 from agekit.report.console import RunConsole, make_console

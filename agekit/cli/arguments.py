@@ -15,6 +15,7 @@ def parser(version: str) -> argparse.ArgumentParser:
     whole.add_argument("--version", action="version", version=f"agekit {version}")
     commands = whole.add_subparsers(title="commands", metavar="COMMAND", required=True)
     _training(commands)
+    _sweep(commands)
     _evaluation(commands)
     _comparing(commands)
     _looking(commands)
@@ -48,11 +49,17 @@ def _training(commands: Any) -> None:
     run.add_argument("--name", metavar="NAME", help="name of the run (default: the recipe's, with a fresh number)")
     run.add_argument("--steps", metavar="N", type=int, help="end after N steps")
     run.add_argument("--seed", metavar="S", type=int, help="seed of every draw (run.seed)")
+    run.add_argument(
+        "--seeds",
+        metavar="N",
+        type=int,
+        help="train it N times, with this seed and the next ones, as one group",
+    )
     run.add_argument("--device", metavar="D", help="auto, cpu, cuda, cuda:1 (compute.device)")
     _trust(run)
     run.add_argument("--json", action="store_true", help="end with one line of JSON that names the run")
     resume = _add(commands, "resume", "training", "go on with a run from its last checkpoint")
-    resume.add_argument("run", metavar="RUN", type=Path, help="the run's folder")
+    resume.add_argument("run", metavar="RUN", type=Path, help="the run's folder, or that of several runs")
     resume.add_argument("--steps", metavar="N", type=int, help="end after N steps, counted from the run's first")
     resume.add_argument(
         "--set",
@@ -63,6 +70,24 @@ def _training(commands: Any) -> None:
     )
     _trust(resume)
     resume.add_argument("--json", action="store_true", help="end with one line of JSON that names the run")
+
+
+def _sweep(commands: Any) -> None:
+    sweep = _add(commands, "sweep", "sweeping", "train a recipe with every combination of values; again: goes on")
+    _recipe(sweep)
+    sweep.add_argument(
+        "--over", metavar="KEY=V,V,…", action="append", required=True, help="a key, and its values; repeatable"
+    )
+    sweep.add_argument("--seeds", metavar="N", type=int, help="seeds of each, from the recipe's on (default: 1)")
+    sweep.add_argument("--out", metavar="RUNS", type=Path, default=Path("runs"), help="folder of runs (default: runs)")
+    sweep.add_argument("--name", metavar="NAME", help="name of its folder (default: made of the recipe and the values)")
+    sweep.add_argument("--steps", metavar="N", type=int, help="end each run after N steps")
+    sweep.add_argument("--seed", metavar="S", type=int, help="the first seed (run.seed)")
+    sweep.add_argument("--device", metavar="D", help="auto, cpu, cuda, cuda:1 (compute.device)")
+    sweep.add_argument("--retry", action="store_true", help="try again what failed before")
+    sweep.add_argument("--dry-run", action="store_true", help="only show what would be trained")
+    _trust(sweep)
+    sweep.add_argument("--json", action="store_true", help="one line of JSON for each run that ends")
 
 
 def _evaluation(commands: Any) -> None:

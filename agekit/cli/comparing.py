@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import argparse
 import json
-from collections import Counter
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
 from ..compare.marks import Marks, mixed
-from ..compare.numbers import Name, Number, numbers_of
+from ..compare.numbers import Name, Number, first_values, numbers_of
 from ..compare.reading import Told, runs_in
 from ..report.console import RunConsole, age, make_console
 from ..report.metrics import plain
@@ -34,7 +33,7 @@ def runs(given: argparse.Namespace) -> int:
     if not found:
         print(f"there are no runs in {given.runs}")
         return 0
-    columns, marks = _columns(numbers), Marks()
+    columns, marks = first_values(numbers, COLUMNS), Marks()
     titles = ["run", "recipe", "seed", "age", "steps", "state", *(".".join(name) for name in columns)]
     cells = [_cells([own.get(name, []) for own in numbers], marks) for name in columns]
     rows = [(*_facts(run), *(column[index] for column in cells)) for index, run in enumerate(found)]
@@ -52,14 +51,6 @@ def _facts(run: Told) -> tuple[str, ...]:
     steps = f"{run.step:,}" if run.steps is None or run.step == run.steps else f"{run.step:,} of {run.steps:,}"
     seed = "-" if run.seed is None else str(run.seed)
     return run.name, run.recipe or "-", seed, since, "-" if run.broken else steps, run.state
-
-
-def _columns(numbers: Sequence[Mapping[Name, Sequence[Number]]]) -> list[Name]:
-    """The first values of the metrics that most runs have."""
-    first = [dict.fromkeys(metric for metric, _ in own) for own in numbers]
-    times = Counter(metric for own in first for metric in own)
-    keys = {metric: key for own in numbers for metric, key in reversed([*own])}
-    return [(metric, keys[metric]) for metric, _ in times.most_common(COLUMNS)]
 
 
 def _cells(column: Sequence[Sequence[Number]], marks: Marks) -> list[str]:

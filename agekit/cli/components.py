@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from pydantic.fields import FieldInfo
+from rich.console import Console
 from rich.table import Table
 
 from ..contracts import SHELVES, Component, Measure
@@ -119,9 +120,9 @@ def _first_line(path: Path) -> str:
         return stream.readline().lstrip("# ").strip()
 
 
-def print_table(titles: list[str], rows: Sequence[tuple[str, ...]]) -> None:
+def print_table(titles: list[str], rows: Sequence[tuple[str, ...]], console: Console | None = None) -> None:
     """Print an aligned table; the last column wraps on a terminal with room for it, and nothing does elsewhere."""
-    console = make_console()
+    console = console or make_console()
     widths = [max(len(row[i]) for row in [tuple(titles), *rows]) for i in range(len(titles))]
     if not console.is_terminal or console.width < sum(widths[:-1]) + 2 * len(widths) + NARROWEST:
         for row in [tuple(titles), *rows]:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Iterator, Mapping
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -44,7 +45,7 @@ def numbers_of(run: Told) -> dict[Name, list[Number]]:
 
 def _trained(run: Told) -> Iterator[tuple[Name, Number]]:
     """The metrics of the last line that has some, where it is that of the last step."""
-    line = run.lines[-1] if run.lines else {}
+    line = run.lines[-1] if run.lines and run.lines[-1]["step"] == run.step else {}
     for metric, values in line.get("metrics", {}).items():
         taken, entry = line["protocol"][metric], _entry(run.tree, line["stage"], metric)
         data = "" if taken["data"] == "draws" else _fingerprint(run, taken["data"])
@@ -101,3 +102,11 @@ def common(each: Iterable[list[Number]]) -> list[Number]:
     shared = [n.protocol for n in lists[0] if all(n.protocol in {m.protocol for m in other} for other in lists[1:])]
     wanted = shared[-1] if shared else None
     return [next((n for n in one if n.protocol == wanted), one[0]) for one in lists]
+
+
+def first_values(each: Sequence[Mapping[Name, Any]], most: int) -> list[Name]:
+    """The first values of the metrics that most runs have."""
+    first = [dict.fromkeys(metric for metric, _ in own) for own in each]
+    times = Counter(metric for own in first for metric in own)
+    keys = {metric: key for own in each for metric, key in reversed([*own])}
+    return [(metric, keys[metric]) for metric, _ in times.most_common(most)]

@@ -75,8 +75,8 @@ class Told:
 
     @property
     def step(self) -> int:
-        """The last step that was written down."""
-        return int(self.lines[-1]["step"]) if not self.broken and self.lines else 0
+        """The last step that was written down, or saved."""
+        return max(int(self.lines[-1]["step"]) if not self.broken and self.lines else 0, self._saved_step)
 
     @property
     def steps(self) -> int | None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import fcntl
 import json
 import math
 import os
@@ -12,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from ..errors import RunError
+from ..files import LOCKED_ALONE, LOCKED_TOGETHER, try_lock
 
 ATTEMPTS, PAUSE_SECONDS = 20, 0.05
 """How often a lock is asked for: whoever only looks whether it is held has it for an instant."""
@@ -26,7 +26,7 @@ class MetricsFile:
     def __init__(self, path: Path, kept_bytes: int = 0) -> None:
         self._stream = path.open("ab", buffering=0)  # with nothing held back, closing cannot fail
         for again in range(ATTEMPTS):
-            if _locked(self._stream.fileno(), fcntl.LOCK_EX):
+            if try_lock(self._stream.fileno(), LOCKED_ALONE):
                 break
             if again + 1 == ATTEMPTS:
                 self._stream.close()
@@ -52,20 +52,9 @@ def being_written(path: Path) -> bool:
     """Whether some process is writing a metrics file just now."""
     try:
         with path.open("rb") as stream:
-            return not _locked(stream.fileno(), fcntl.LOCK_SH)
+            return not try_lock(stream.fileno(), LOCKED_TOGETHER)
     except OSError:
         return False
-
-
-def _locked(handle: int, how: int) -> bool:
-    """Try to lock a file; where the file system knows no locks, everyone has one."""
-    try:
-        fcntl.flock(handle, how | fcntl.LOCK_NB)
-    except BlockingIOError:
-        return False
-    except OSError:
-        return True
-    return True
 
 
 def plain(value: float) -> float | str:

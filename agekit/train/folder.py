@@ -122,7 +122,7 @@ def create(runs: Path, name: str | None, recipe_name: str, files: dict[str, str]
     check_name(runs, name)
     try:
         runs.mkdir(parents=True, exist_ok=True)
-        folder = RunFolder(_claim(runs, name, recipe_name))
+        folder = RunFolder(claim(runs, name, recipe_name))
         for inner in (folder.events, folder.pictures, folder.checkpoints):
             inner.mkdir()
         for file, text in files.items():
@@ -145,7 +145,8 @@ def _taken(path: Path) -> RunError:
     return RunError(f"{path} is there already; choose another --name, or: agekit resume {path}")
 
 
-def _claim(runs: Path, name: str | None, recipe_name: str) -> Path:
+def claim(runs: Path, name: str | None, recipe_name: str) -> Path:
+    """Make the folder RUNS/NAME, or RUNS/<recipe>-NNNN. Raises `RunError` where the name is taken."""
     if name is None:
         return make_numbered(runs, recipe_name)
     try:
