@@ -24,7 +24,8 @@ def cache(tmp_path_factory):
 
 def tiny(name, cache, *settings):
     """A recipe with its weights and its terms, on a handful of small cartoon faces."""
-    data = ["data.dataset=toyfaces", "data.size=16", "data.count=24", "data.batch=8", "data.held_out.count=8"]
+    data = ["data.dataset=toyfaces", "data.size=16", "data.count=24", "data.batch=8"]
+    data.append('data.held_out={ split = "test", count = 8 }')
     small = ["networks.g.width=4", "networks.g.blocks=1", "networks.e.width=4"]
     return agekit.build(agekit.load(name, *data, *small, *settings), cache)
 
