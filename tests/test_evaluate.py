@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from agekit.builtin.metrics import Spread
 from agekit.cli import main
 from agekit.errors import AgekitError, RunError
 from agekit.evaluate import Wanted, evaluate, evaluations
@@ -34,6 +35,12 @@ average_of = "g"
 decay      = 0.9
 """
 )
+
+
+class Picky(Spread):
+    """A spread with an option that nobody can guess."""
+
+    taste: str
 
 
 @pytest.fixture(scope="module")
@@ -140,10 +147,18 @@ def test_components_are_taken_of_what_they_fit(run):
     assert found.keys() == {
         *("samples_neighbours", "averages_neighbours", "reconstructions_edges", "codes_spread", "codes_energy")
     }
+    copies = found["samples_neighbours"].protocol
+    assert (copies.samples, copies.real, copies.generated) == ("training", 20, 2048)
     with pytest.raises(AgekitError, match="is called 'enrgy'; did you mean energy"):
         last(run, metrics=("enrgy",))
     with pytest.raises(AgekitError, match=r"no view of the run is what metric iou is taken of; --set 'metrics\.iou="):
         last(run, metrics=("iou",))
+    loaded = load()
+    loaded.registries.metrics.add("picky", Picky)
+    with pytest.raises(
+        AgekitError, match=r"metric picky has to be told taste; --set '.*, of = …, taste = … }' says it"
+    ):
+        list(evaluate(run, Wanted(metrics=("picky",)), loaded))
 
 
 def test_metrics_and_networks_are_added_on_the_command_line(run, tmp_path):
@@ -211,6 +226,7 @@ def test_the_table_shows_every_number_with_how_it_was_taken(run, capsys):
     assert first.split()[4] == "a"
     assert "12 more" in out
     assert "\na       20 held-out samples (0.5 of train, from the seed), raw weights, recalibrated" in out
+    assert "\nseeds   2; a number that is quoted takes 3 or more" in out
     assert main(["eval", str(run.path), "--metrics", "far", "--json"]) == 0
     lines = capsys.readouterr().out.splitlines()
     assert [json.loads(line)["checkpoint"] for line in lines] == ["last", "best"]

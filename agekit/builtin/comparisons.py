@@ -61,13 +61,15 @@ class Neighbours(Comparison):
 
     d_i = min_j |of_i − to_j| / √d, the root mean square difference of coordinates, in the units of these.
 
-    Their mean, median, first percentile and least. With `on = "training"` the others are those that were trained on.
+    Their mean, median, first percentile and least. With `on = "training"` the others are those that were trained on, as
+    they are where it is named on the command line.
 
     Source: none; the plain search among all. The cost is n m d, the memory n + m.
     Shapes: samples [n, …] and [m, …] of one shape.
     """
 
     operands = {"of": Operand(), "to": Operand(like="of")}
+    on = "training"
 
     def __call__(self, samples: Tensor, others: Tensor) -> Mapping[str, float]:
         flat, pool = samples.flatten(1), others.flatten(1)

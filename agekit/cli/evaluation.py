@@ -14,6 +14,9 @@ from ..report.console import RunConsole, clock, make_console, shorten
 from ..train.folder import open_run
 from . import common
 
+HEADLINE = 3
+"""So many seeds a number has that is quoted elsewhere."""
+
 SHOWN = 4
 """So many numbers of a metric are shown; the file has all."""
 
@@ -70,6 +73,7 @@ def _told(found: Sequence[tuple[Evaluation, Path]], console: RunConsole, *, as_j
         [
             *((mark, said) for said, mark in marks.items()),
             *(("left out", f"{name}: {why}") for name, why in evaluations[0].left_out.items()),
+            *_warned(evaluations),
             ("device", evaluations[0].device),
             ("took", clock(sum(one.seconds for one in evaluations))),
             *(("file" if not index else "", shorten(path)) for index, (_, path) in enumerate(found)),
@@ -81,6 +85,13 @@ def _marks(evaluations: Sequence[Evaluation]) -> dict[str, str]:
     """A letter for each way in which numbers were taken."""
     said = dict.fromkeys(one.protocol.said for evaluation in evaluations for one in evaluation.metrics.values())
     return dict(zip(said, letters(), strict=False))
+
+
+def _warned(evaluations: Sequence[Evaluation]) -> Iterator[tuple[str, str]]:
+    """What to say of numbers with too few seeds."""
+    fewest = min(len(one.protocol.seeds) for evaluation in evaluations for one in evaluation.metrics.values())
+    if fewest < HEADLINE:
+        yield "seeds", f"{fewest}; a number that is quoted takes {HEADLINE} or more"
 
 
 def _head(evaluations: Sequence[Evaluation]) -> tuple[str, ...]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from abc import abstractmethod
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 from .operand import Measure
 from .space import Space
@@ -44,8 +44,11 @@ class Comparison(Judged):
 
     No sample of one set belongs to one of another, so that they may differ in number. It is called once, with what the
     operands come to on all their samples, in the CPU's memory. One that draws declares a keyword `generator`, as a loss
-    does.
+    does. `on` says of which data it is where it is named on the command line: of that which was trained on, or, by
+    default, of that which is held out.
     """
+
+    on: ClassVar[Literal["training"] | None] = None
 
     @abstractmethod
     def __call__(self, *sets: Any, **drawing: Any) -> Mapping[str, float]:

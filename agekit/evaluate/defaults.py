@@ -31,6 +31,9 @@ CLOUDS = ("metric", "spectrum")
 COUNT = 2048
 """Codes that divergences are taken of: some of them cost as the square."""
 
+TRAINING_SET = {"on": "training", "count": 16_384, "generated": COUNT}
+"""What a comparison with the data of training is taken on, where nobody says how many: much of it, if it is there."""
+
 Entry = dict[str, Any]
 """An entry of `[metrics]`."""
 
@@ -134,11 +137,14 @@ def named_entries(name: str, recipe: Recipe, registries: Registries, extractor: 
             f"no metric of the run, and none that is registered, is called {name!r}; {nearest(name, known)}"
         )
     key, component = found[0]
+    needed = [option for option, field in component.model_fields.items() if field.is_required()]
+    said = ", ".join(f"{one} = …" for one in (*component.operands, *needed))  # type: ignore[attr-defined]
+    said = f"--set 'metrics.{name}={{ {key} = \"{name}\", {said} }}' says it"
+    if needed:
+        raise AgekitError(f"{key} {name} has to be told {' and '.join(needed)}; {said}")
     fitted = dict(_fitted(key, name, component, targets_of(recipe), lambda: extractor or extractors(recipe)[0]))
     if not fitted:
-        operands = ", ".join(f"{operand} = …" for operand in component.operands)  # type: ignore[attr-defined]
-        said = f"--set 'metrics.{name}={{ {key} = \"{name}\", {operands} }}'"
-        raise AgekitError(f"no view of the run is what {key} {name} is taken of; {said} says it")
+        raise AgekitError(f"no view of the run is what {key} {name} is taken of; {said}")
     return fitted
 
 
@@ -150,7 +156,9 @@ def _fitted(
     if issubclass(component, Comparison):
         wrap = f"{extractor()}({{}})" if vectors else "{}"
         for sample, of in targets.samples.items():
-            yield f"{sample}_{name}", {key: name, "of": wrap.format(of), "to": wrap.format("x")}
+            sets = {"of": wrap.format(of), "to": wrap.format("x")}
+            entry = {key: name, **{operand: sets[operand] for operand in component.operands if operand in sets}}
+            yield f"{sample}_{name}", entry | (TRAINING_SET if component.on == "training" else {})
     elif issubclass(component, Divergence) or ([*component.operands] == ["of"] and vectors):
         for cloud, of in targets.clouds.items():
             yield f"{cloud}_{name}", {key: name, "of": of}
