@@ -219,9 +219,9 @@ def test_numbers_that_are_none_end_a_run_with_their_names(capsys):
     assert agekit_run(*(word for setting in hot for word in ("--set", setting))) == 1
     err = capsys.readouterr().err
     assert "step 2: players.encoder.terms.fake is nan" in err
-    assert "a smaller learning rate" in err
+    assert "players.generator.optimizer.lr: smaller" in err
     lines = Path("runs/tiny-0001/metrics.jsonl").read_text().splitlines()
-    assert [json.loads(line)["step"] for line in lines] == [1]
+    assert [json.loads(line)["step"] for line in lines] == [1, 2]
     assert not list(Path("runs/tiny-0001/checkpoints").iterdir())
 
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from ..contracts import Controller, Dataset, Loss, Measure, Network, Operator, Optimizer, Reference, Schedule
 from ..recipe.language import Expression
 from ..recipe.source import Document
-from ..recipe.tables import About, Compute, MetricKeys, NetworkKeys, Run, Stage, View
+from ..recipe.tables import About, Compute, MetricKeys, NetworkKeys, Run, Sentinel, Stage, View
 
 
 @dataclass(frozen=True)
@@ -63,6 +63,7 @@ class BoundStage:
     batch: int
     flip: bool
     run: Run
+    sentinel: Sentinel
     players: tuple[Player, ...]
     networks: Mapping[str, NetworkSpec]
     views: Mapping[str, View]

@@ -12,7 +12,7 @@ from ..errors import Problem, RecipeError, nearest
 from ..recipe.compose import STAGE_KEYS, stages
 from ..recipe.language import Expression, calls, names, parse_expression
 from ..recipe.source import Document, Key
-from ..recipe.tables import About, Compute, DataKeys, Run, Stage, View
+from ..recipe.tables import About, Compute, DataKeys, Run, Sentinel, Stage, View
 from ..registry import Registries
 from . import judged
 from .bind import Binder
@@ -27,7 +27,7 @@ from .watching import check_controllers
 PLAIN = re.compile(r"\w[\w-]*\Z")
 """Names of players, terms, views and metrics become names of curves and of files."""
 
-TABLES = {"about", "data", "latent", "networks", "players", "views", "metrics", "run", "compute"}
+TABLES = {"about", "data", "latent", "networks", "players", "views", "metrics", "run", "sentinel", "compute"}
 
 
 def bind(document: Document, registries: Registries, name: str) -> Recipe:
@@ -58,6 +58,7 @@ def _bind_stage(
     for key in laid.tree.keys() - TABLES:
         binder.wrong((key,), f"unknown key; {nearest(key, fitting - {key})}")
     about, run, compute = binder.top(About, "about"), binder.top(Run, "run"), binder.top(Compute, "compute")
+    sentinel = binder.top(Sentinel, "sentinel") or Sentinel()
     stage = _stage_keys(document, position, Binder(document, registries, problems))
     data, dataset = binder.data()
     reference = binder.reference()
@@ -85,7 +86,11 @@ def _bind_stage(
         {n: text for n, text in derived.items() if text},
         reference,
         {n: operator for n, operator in operators.items() if isinstance(operator, Operator)},
-        (BoundStage(stage, data.batch, data.flip, run or Run(steps=1), tuple(players), networks, views, metrics),),
+        (
+            BoundStage(
+                stage, data.batch, data.flip, run or Run(steps=1), sentinel, tuple(players), networks, views, metrics
+            ),
+        ),
     )
     _check(whole, binder)
     return whole

@@ -93,6 +93,7 @@ class Game:
         self.views: dict[str, ViewPlan] = {}
         self.metrics: dict[str, MetricsPlan] = {}
         self.steps_done = 0
+        self.factors: Mapping[str, float] = {}  # of learning rates, by player
         self.enter(0)
 
     def enter(self, position: int) -> None:
@@ -187,7 +188,7 @@ class Game:
         return report
 
     def _set_rate(self, seat: Seat) -> float:
-        rate = weight_at(seat.player.optimizer.lr, self.progress)
+        rate = weight_at(seat.player.optimizer.lr, self.progress) * self.factors.get(seat.player.name, 1.0)
         for group in seat.optimizer.param_groups:
             group["lr"] = rate
         return rate

@@ -14,6 +14,7 @@ from ..recipe.tables import (
     NetworkKeys,
     PlayerKeys,
     Run,
+    Sentinel,
     Stage,
     Table,
     TermKeys,
@@ -52,6 +53,7 @@ def json_schema(registries: Registries) -> Schema:
         "views": _named(view),
         "metrics": _named({"$ref": "#/$defs/metric"}),
         "run": maker.plain(Run),
+        "sentinel": maker.plain(Sentinel),
         "compute": maker.plain(Compute),
     }
     stage = maker.plain(Stage)

@@ -218,6 +218,21 @@ class Run(Length):
     keep: Count = Field(3, description="how many of the latest checkpoints are kept")
 
 
+class Sentinel(Table):
+    """`[sentinel]`: what is done where a game dies: codes collapse, pictures ignore their draws, one player wins.
+
+    Numbers that are none end a run under `warn` and `off`, too: nothing can go on from them.
+    """
+
+    action: Literal["warn", "stop", "roll back", "off"] = Field(
+        "warn", description="say so and go on, stop, go on from the last healthy checkpoint more slowly, or do not look"
+    )
+    every: Interval = Field(50, description="steps between looks")
+    patience: Count = Field(3, description="looks in a row that must show a death")
+    factor: float = Field(0.5, gt=0, lt=1, description="of a roll back: what the learning rates concerned are times")
+    rollbacks: Count = Field(3, description="roll backs, after which the run stops")
+
+
 class Compute(Table):
     """`[compute]`: where and how precisely."""
 

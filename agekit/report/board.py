@@ -46,10 +46,10 @@ class Board:
         """A histogram of all values."""
         self._write(step=step, summary=summary.histogram(tag, values, bins=64))  # type: ignore[no-untyped-call]
 
-    def text(self, tag: str, text: str) -> None:
+    def text(self, tag: str, text: str, step: int = 0) -> None:
         """A text, shown as it is."""
         indented = "\n".join(f"    {line}" for line in text.splitlines())
-        self._write(summary=summary.text(tag, indented))  # type: ignore[no-untyped-call]
+        self._write(step=step, summary=summary.text(tag, indented))  # type: ignore[no-untyped-call]
 
     def hparams(self, parameters: dict[str, Any], metrics: dict[str, float]) -> None:
         """The recipe's values, with the metrics that the run ended with."""

@@ -81,6 +81,8 @@ class RunConsole:
         ends = line["step"] == total  # and all numbers are shown after it
         judged = [] if ends else brief(line.get("metrics", {}))
         self._judged = [] if ends else judged or self._judged
+        for event in line.get("sentinel", ()):
+            self.console.print(told(event), style="yellow")
         if self._live:
             self._show("training", line["step"], total)
             self._bar.update(self._task, rate=f"{rate:,.0f} images/s")
@@ -151,6 +153,18 @@ def brief(metrics: Mapping[str, Mapping[str, float | str]]) -> list[str]:
         f"{name:<{width}}  " + "  ".join(f"{key} {float(value):.4g}" for key, value in list(values.items())[:BRIEF])
         for name, values in metrics.items()
     ]
+
+
+def told(event: Mapping[str, Any]) -> str:
+    """What the sentinel saw and did, in lines."""
+    did = {"warn": "goes on", "stop": "stops"}.get(event["action"]) or f"goes on from {event['to']}"
+    slower = ", ".join(f"{player} × {factor:g}" for player, factor in event.get("factors", {}).items())
+    lines = [
+        f"sentinel  step {event['step']}, {event['name']}: {event['said']}",
+        f"          the run {did}{f', learning rates {slower}' if slower else ''}; what usually helps:",
+        *(f"          {knob}" for knob in event["knobs"]),
+    ]
+    return "\n".join(lines)
 
 
 def by_player(terms: dict[str, dict[str, float]]) -> Table:

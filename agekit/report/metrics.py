@@ -43,6 +43,11 @@ class MetricsFile:
         """Append one line."""
         self._stream.write(json.dumps(line, ensure_ascii=False, allow_nan=False).encode() + b"\n")
 
+    def cut(self, kept_bytes: int) -> None:
+        """Forget what came after so many bytes."""
+        self._stream.truncate(kept_bytes)
+        self._stream.seek(0, os.SEEK_END)
+
     def close(self) -> None:
         """Let go of the file."""
         self._stream.close()

@@ -72,8 +72,13 @@ def name_of(game: Game) -> str:
     return f"step-{game.steps_done:09d}"
 
 
-def save(folder: Path, game: Game, gallery: Gallery, extra: dict[str, Any], keep: int) -> Checkpoint:
-    """Write a checkpoint and remove all but the latest `keep`. Raises `RunError` where the disk does not take it."""
+def save(
+    folder: Path, game: Game, gallery: Gallery, extra: dict[str, Any], keep: int, spared: str | None = None
+) -> Checkpoint:
+    """Write a checkpoint and remove all but the latest `keep` and the `spared`.
+
+    Raises `RunError` where the disk does not take it.
+    """
     final = folder / name_of(game)
     temporary = folder / f".{final.name}.tmp"
     try:
@@ -85,7 +90,8 @@ def save(folder: Path, game: Game, gallery: Gallery, extra: dict[str, Any], keep
         os.replace(temporary, final)
         sync(folder)
         for old in checkpoints(folder)[:-keep]:
-            shutil.rmtree(old.path)
+            if old.path.name != spared:
+                shutil.rmtree(old.path)
     except (OSError, SafetensorError) as error:
         shutil.rmtree(temporary, ignore_errors=True)
         reason = (error.strerror if isinstance(error, OSError) else None) or error

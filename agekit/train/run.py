@@ -5,7 +5,7 @@ from __future__ import annotations
 import itertools
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -22,15 +22,16 @@ from ..game.judge import Judge
 from ..game.views import Gallery
 from ..plugins import Loaded
 from ..recipe.find import shipped
-from ..recipe.tables import in_steps
 from ..report.board import Board
 from ..report.metrics import MetricsFile, read_metrics
 from . import checkpoint as saved
 from .best import forget_later, keep_best
 from .compute import explained, prepare_compute
 from .data import RunData, check_unchanged, prepare_all
+from .due import due_after
 from .folder import RunFolder, check_name, create, open_run
 from .provenance import provenance
+from .sentinel import Sentinel
 from .signals import stop_signals
 from .sources import check_sources, load_programs, load_sources
 from .watch import Watch
@@ -61,6 +62,7 @@ class Run:
     data: RunData
     game: Game
     watch: Watch
+    sentinel: Sentinel
     damaged: tuple[str, ...] = ()
     """What was wrong with the checkpoints that were passed over."""
 
@@ -172,36 +174,45 @@ def _opened(
     for name, file in (("recipe", folder.recipe), ("plan", folder.plan)):
         board.text(name, file.read_text(encoding="utf-8"))
     spent = state.get("elapsed_seconds", 0.0)
-    watch = Watch(folder, game, gallery or Gallery(game), board, metrics, data.features, spent)
-    return Run(folder, recipe, data, game, watch, tuple(state.get("damaged", ())))
+    gallery = gallery or Gallery(game)
+    watch = Watch(folder, game, gallery, board, metrics, data.features, spent)
+    sentinel = Sentinel(folder, game, gallery, watch, state.get("sentinel", {}))
+    return Run(folder, recipe, data, game, watch, sentinel, tuple(state.get("damaged", ())))
 
 
 def play(run: Run, listener: Listener) -> bool:
     """Play a run to its end, or until it is interrupted; whether it came to its end.
 
-    Ctrl-C and SIGTERM let the step in hand finish, and write a checkpoint. Raises `RunError` where a term is not finite
-    any more, or the folder cannot be written.
+    Ctrl-C and SIGTERM let the step in hand finish, and write a checkpoint. Raises `RunError` where the game dies and is
+    to stop, or the folder cannot be written.
     """
-    game, watch = run.game, run.watch
+    game, watch, sentinel = run.game, run.watch, run.sentinel
     listener.begins(run)
     watch.begin()
     stopping = False
     try:
         with _writing(run.folder), explained(run.recipe.compute), stop_signals() as stopped:
+            if sentinel.needs_first:
+                sentinel.mark()
+                checkpoint(run)
             while not run.finished and not stopping:
                 # ---- one step
                 report = game.step()
-                watch.note(report)
                 listener.stepped(run)
+                # ---- is the game alive? where it goes back, it is as if what came after had never been
+                due, stopping = due_after(game), stopped()
+                deaths = sentinel.examine(report, look=due.look, written=stopping or due.line or due.pictures)
+                if deaths and sentinel.answer(deaths, report):
+                    checkpoint(run)
+                    continue
                 # ---- what is due; a checkpoint also when asked to stop, so that nothing is lost
-                due, stopping = _due(run), stopped()
-                if stopping or due.line or due.pictures:
-                    watch.check()
                 judged = watch.judge(listener.judging) if due.metrics else {}
-                if due.line:
-                    listener.logged(run, watch.log(report, judged))
+                if due.line or deaths:
+                    listener.logged(run, watch.log(report, judged, sentinel.events()))
                 if due.pictures:
                     watch.look()
+                if due.milestone:
+                    sentinel.mark()
                 if stopping or due.checkpoint:
                     checkpoint(run)
                 if judged:
@@ -225,49 +236,19 @@ def _writing(folder: RunFolder) -> Iterator[None]:
         raise RunError(f"{place} cannot be written: {error.strerror or error}; the last checkpoint stands") from error
 
 
-@dataclass(frozen=True)
-class Due:
-    """What is to be written after this step: a function of the step and of where the run ends, however it got there."""
-
-    log: bool
-    pictures: bool
-    checkpoint: bool
-    metrics: bool
-
-    @property
-    def line(self) -> bool:
-        """Whether a line of metrics.jsonl is."""
-        return self.log or self.checkpoint or self.metrics
-
-
-def _due(run: Run) -> Due:
-    settings = run.game.stage.run
-
-    def falls(interval: int | str) -> bool:
-        return run.finished or _falls(run.game, interval)
-
-    return Due(
-        log=falls(settings.log_every),
-        pictures=falls(settings.pictures_every),
-        checkpoint=falls(settings.checkpoint_every),
-        metrics=bool(run.game.metrics) and falls(settings.metrics_every),
-    )
-
-
-def _falls(game: Game, interval: int | str) -> bool:
-    """Whether an interval ends here: steps are the run's, and epochs are the stage's."""
-    done = game.steps_done if isinstance(interval, int) or "step" in interval else game.stage_step
-    return done % in_steps(interval, game.steps_per_epoch) == 0
-
-
 def checkpoint(run: Run) -> saved.Checkpoint:
     """Write a checkpoint of a run as it stands."""
     run.gallery.recalibrate()
-    return saved.save(run.folder.checkpoints, run.game, run.gallery, _extra(run), run.recipe.run.keep)
+    keep, spared = run.recipe.run.keep, run.sentinel.state.healthy
+    return saved.save(run.folder.checkpoints, run.game, run.gallery, _extra(run), keep, spared)
 
 
 def _extra(run: Run) -> dict[str, Any]:
-    return {"metrics_bytes": run.watch.metrics.bytes, "elapsed_seconds": run.watch.elapsed_seconds}
+    return {
+        "metrics_bytes": run.watch.metrics.bytes,
+        "elapsed_seconds": run.watch.elapsed_seconds,
+        "sentinel": asdict(run.sentinel.state),
+    }
 
 
 def summary(run: Run) -> tuple[dict[str, Any], dict[str, float]]:

@@ -2,29 +2,26 @@
 
 from __future__ import annotations
 
+import math
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
 import numpy as np
-import torch
 from torch import Tensor
 
-from ..errors import RunError
 from ..game.batches import as_stored
 from ..game.game import Game, Step
 from ..game.judge import Judge, Judgement, Report
 from ..game.samples import Memory
 from ..game.views import Gallery, Shown
 from ..report.board import Board
+from ..report.console import told
 from ..report.metrics import MetricsFile, plain
 from ..report.pictures import enlarged, grid, save_png
 from ..statistics import code_statistics
 from .folder import RunFolder
-
-CHECKED_AT_ONCE = 100
-"""After so many steps at the latest, terms are looked at: that waits for the device, once."""
 
 HELD_OUT = ", held-out data"
 """What TensorBoard adds to the name of a view that shows such data."""
@@ -45,7 +42,6 @@ class Watch:
     """The metrics as they were taken last."""
     _since: float = field(default_factory=time.monotonic)
     _last: tuple[float, int] = (0.0, 0)
-    _recent: list[Step] = field(default_factory=list)
 
     def begin(self) -> None:
         """Play begins here: the clock starts."""
@@ -64,8 +60,13 @@ class Watch:
         self._last = self._last[0] + time.monotonic() - began, self._last[1]
         return self.judged
 
-    def log(self, step: Step, judged: Mapping[str, Judgement]) -> dict[str, Any]:
-        """Write one line: the terms, the metrics where they were taken, and the curves of both."""
+    def log(
+        self, step: Step, judged: Mapping[str, Judgement], events: Sequence[Mapping[str, Any]] = ()
+    ) -> dict[str, Any]:
+        """Write one line: the terms, as far as they are numbers, the metrics where they were taken, and their curves.
+
+        `events` are what the sentinel has to say.
+        """
         line: dict[str, Any] = {
             "step": self.game.steps_done,
             "stage": self.game.stage.keys.name,
@@ -77,41 +78,20 @@ class Watch:
         if judged:
             line["metrics"] = {name: {k: plain(v) for k, v in one.values.items()} for name, one in judged.items()}
             line["protocol"] = {name: asdict(one.protocol) for name, one in judged.items()}
+        if events:
+            line["sentinel"] = list(events)
+            self.board.text("sentinel", "\n\n".join(map(told, events)), self.game.steps_done)
         line["clock"] = {"elapsed_seconds": round(self.elapsed_seconds, 3), "images_per_second": self._rate()}
         self.metrics.write(line)
         self.board.scalars(curves(line), self.game.steps_done)
         return line
 
-    def note(self, step: Step) -> None:
-        """Remember a step's terms until they are checked, without waiting for the device to have computed them."""
-        self._recent.append(step)
-        if len(self._recent) == CHECKED_AT_ONCE:
-            self.check()
-
-    def check(self) -> None:
-        """Refuse to go on, or to write down, numbers that are none.
-
-        Raises `RunError`, which names the first term, of the first step, that is not finite; or else the tensor.
-        """
-        terms = [
-            (step.number + 1, f"players.{player}.terms.{name}", value)
-            for step in self._recent
-            for player, values in step.terms.items()
-            for name, value in values.items()
-        ]
-        self._recent.clear()
-        tensors = [(self.game.steps_done, f"the tensor {name}", tensor) for name, tensor in self.game.named_tensors()]
-        states = self.game.controllers.named_tensors()
-        tensors += [(self.game.steps_done, f"the controller's {name}", tensor) for name, tensor in states]
-        sums = [value.detach().sum().double() for _, _, value in (*terms, *tensors)]
-        fine = torch.stack([value.to(self.game.device) for value in sums]).isfinite().tolist()
-        for (number, name, value), is_fine in zip((*terms, *tensors), fine, strict=True):
-            if not is_fine and not value.isfinite().all():
-                shown = f"{value.item()}" if value.ndim == 0 else "not finite"
-                raise RunError(
-                    f"{self.folder.path}: step {number}: {name} is {shown}; a smaller learning rate or weight usually "
-                    "helps; nothing was written since, and the last checkpoint stands"
-                )
+    def go_back(self, kept_bytes: int) -> None:
+        """The game stands at an earlier step again: what was written since no longer counts."""
+        self.metrics.cut(kept_bytes)
+        self.board.close()
+        self.board = Board(self.folder.events, self.game.steps_done)
+        self._last = time.monotonic(), self.game.steps_done
 
     def _rate(self) -> float:
         """Samples a second of wall-clock time since the last line."""
@@ -138,8 +118,9 @@ class Watch:
 
 
 def _numbers(values: Mapping[str, Mapping[str, float | Tensor]]) -> dict[str, dict[str, float]]:
-    """Numbers by player and term, fetched from the device."""
-    return {player: {term: float(value) for term, value in inner.items()} for player, inner in values.items()}
+    """Numbers by player and term, fetched from the device; what is none is left out."""
+    fetched = {player: {term: float(value) for term, value in inner.items()} for player, inner in values.items()}
+    return {player: {n: v for n, v in inner.items() if math.isfinite(v)} for player, inner in fetched.items()}
 
 
 def picture_of(shown: Shown) -> np.ndarray | None:
