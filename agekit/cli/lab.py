@@ -6,6 +6,7 @@ import argparse
 import shutil
 import statistics
 import sys
+import textwrap
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from functools import partial
@@ -183,7 +184,8 @@ def _print(texts: Sequence[tables.Text]) -> None:
     for text in texts:
         for part in text.within(console.width) if console.is_terminal else [text]:
             if part.rows:
-                print(f"\n{part.caption}\n")
+                caption = textwrap.fill(part.caption, console.width) if console.is_terminal else part.caption
+                print(f"\n{caption}\n")
                 print_table(part.titles, part.rows)
 
 

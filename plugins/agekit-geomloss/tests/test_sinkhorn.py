@@ -102,6 +102,40 @@ def test_it_grows_with_the_scale_as_its_cost_does(scale):
         assert Sinkhorn(p=p, scaling=0.5)(scale * P, scale * Q).isfinite()
 
 
+@pytest.mark.parametrize("p", [1, 2])
+def test_gradients_by_both_clouds_are_those_of_the_values(p):
+    loss = Sinkhorn(p=p, blur=0.8, iterations=400)
+    assert torch.autograd.gradcheck(loss, (P.clone().requires_grad_(), Q.clone().requires_grad_()), fast_mode=True)
+
+
+def test_the_default_blur_is_a_constant_for_the_gradient():
+    blur = (Q.var(dim=0, correction=0).sum() / 2).sqrt().item()
+    slopes = []
+    for loss in (Sinkhorn(), Sinkhorn(blur=blur)):
+        draws = Q.clone().requires_grad_()
+        slopes.append(torch.autograd.grad(loss(P, draws), draws)[0])
+    torch.testing.assert_close(*slopes, rtol=1e-6, atol=1e-9)
+
+
+@pytest.mark.parametrize("p", [1, 2])
+def test_where_the_clouds_are_does_not_matter(p):
+    assert Sinkhorn(p=p)(P + 1e6, Q + 1e6).item() == pytest.approx(Sinkhorn(p=p)(P, Q).item(), rel=1e-6)
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
+@pytest.mark.parametrize("p", [1, 2])
+def test_degenerate_clouds_have_finite_values_and_gradients(p, dtype):
+    one, spread = torch.ones(6, 3), noise(6, 3)
+    for codes in (one[:1], 0 * one, one, torch.cat([spread[:3]] * 2), 1e-18 * spread, 1e6 * spread):
+        for draws in (noise(4, 3, seed=1), codes, 0 * one):
+            x = codes.to(dtype, copy=True).requires_grad_()
+            value = Sinkhorn(p=p)(x, draws.to(dtype))
+            (slope,) = torch.autograd.grad(value, x)
+            assert value.dtype == slope.dtype == dtype
+            assert value.isfinite()
+            assert slope.isfinite().all()
+
+
 def test_whether_gradients_are_taken_stays_as_it_was():
     with torch.no_grad():
         value = Sinkhorn()(P.clone().requires_grad_(), Q)
