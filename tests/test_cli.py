@@ -13,7 +13,7 @@ from agekit import __version__
 from agekit.cli import main
 from agekit.contracts import SHELVES
 
-TRAINING = ["run", "resume", "sweep", "runs"]
+TRAINING = ["run", "resume", "sweep", "runs", "compare"]
 TRAINING += ["sample", "reconstruct", "interpolate", "encode", "edit", "nearest", "board"]
 COMMANDS = [*TRAINING, "lab", "plan", "validate", "copy", "schema", "list", "show", "plugins"]
 COMMANDS += ["check", "plugin", "data"]

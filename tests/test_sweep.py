@@ -16,7 +16,8 @@ from agekit.cli import main
 from agekit.compare.reading import runs_in, told
 from agekit.errors import RecipeError, RunError
 from agekit.game.game import Game
-from agekit.sweep.axes import axis, slug, written
+from agekit.recipe.compose import written
+from agekit.sweep.axes import axis, slug
 from agekit.sweep.study import opened, planned
 
 from .runs import agekit_run, left_behind

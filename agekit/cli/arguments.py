@@ -127,6 +127,20 @@ def _comparing(commands: Any) -> None:
     runs = _add(commands, "runs", "comparing", "list runs: recipe, seed, age, steps, state, metrics")
     runs.add_argument("runs", metavar="RUNS", type=Path, nargs="?", default=Path("runs"), help="default: runs")
     runs.add_argument("--json", action="store_true", help="one line of JSON for each run")
+    compare = _add(
+        commands, "compare", "compare", "show how runs, or groups of seeds, differ: recipes, compute, numbers"
+    )
+    compare.add_argument(
+        "runs",
+        metavar="RUN",
+        nargs="+",
+        help="a run, a folder of runs, a pattern, or how their names begin",
+    )
+    compare.add_argument("--metrics", metavar="NAME", nargs="+", help="these metrics alone")
+    compare.add_argument("--pictures", metavar="FILE", type=Path, help="views of all, of the same draws and data")
+    compare.add_argument("--device", metavar="D", help="auto, cpu, cuda, cuda:1, for pictures")
+    _trust(compare)
+    compare.add_argument("--json", action="store_true", help="all of it as one line of JSON")
 
 
 def _looking(commands: Any) -> None:

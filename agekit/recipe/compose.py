@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import json
 import tomllib
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from itertools import chain, takewhile
@@ -116,6 +117,19 @@ def value_of(text: str) -> Any:
         return tomllib.loads(f"value = {text}")["value"]
     except (tomllib.TOMLDecodeError, RecursionError):
         return text.strip()
+
+
+def written(value: Any) -> str:
+    """A value as TOML writes it on one line.
+
+    >>> written({"schedule": "linear", "over": [1, 2.5], "warm": True})
+    '{ schedule = "linear", over = [1, 2.5], warm = true }'
+    """
+    if isinstance(value, dict):
+        return f"{{ {', '.join(f'{json.dumps(key)[1:-1]} = {written(inner)}' for key, inner in value.items())} }}"
+    if isinstance(value, list):
+        return f"[{', '.join(map(written, value))}]"
+    return json.dumps(value) if isinstance(value, str | bool | int | float) else str(value)
 
 
 def _place(tree: Any, key: Sequence[str], value: Any, text: str) -> Key:
@@ -251,4 +265,4 @@ def _paths(tree: Any) -> Iterator[tuple[Any, str]]:
         yield from ((table, "from") for table in (networks.values() if isinstance(networks, dict) else ()))
 
 
-__all__ = ["Document", "absolute", "load", "overlay", "parse", "setting", "stages", "value_of"]
+__all__ = ["Document", "absolute", "load", "overlay", "parse", "setting", "stages", "value_of", "written"]

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import itertools
-import json
 import re
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from ..errors import Problem, RecipeError
-from ..recipe.compose import value_of
+from ..recipe.compose import value_of, written
 
 UNFIT = re.compile(r"[^\w.+]+")
 """What the name of a folder is better without."""
@@ -48,19 +47,6 @@ def axis(text: str) -> Axis:
     if again:
         raise RecipeError([Problem("--over", f"{key.strip()} has {again[0]!r} twice")])
     return Axis(".".join(part.strip() for part in key.split(".")), tuple(values))
-
-
-def written(value: Any) -> str:
-    """A value as TOML writes it on one line.
-
-    >>> written({"schedule": "linear", "over": [1, 2.5], "warm": True})
-    '{ schedule = "linear", over = [1, 2.5], warm = true }'
-    """
-    if isinstance(value, dict):
-        return f"{{ {', '.join(f'{json.dumps(key)[1:-1]} = {written(inner)}' for key, inner in value.items())} }}"
-    if isinstance(value, list):
-        return f"[{', '.join(map(written, value))}]"
-    return json.dumps(value) if isinstance(value, str | bool | int | float) else str(value)
 
 
 def product(axes: Sequence[Axis]) -> Iterator[tuple[str, ...]]:
