@@ -73,6 +73,24 @@ class Neighbourly(Silent):
         return super().__call__(output, target) * torch.arange(len(output)).to(output)
 
 
+class Balanced(Silent):
+    """Squared error as a share of the batch's mean, (x − y)² / mean (x − y)²."""
+
+    def __call__(self, output: Tensor, target: Tensor) -> Tensor:
+        error = super().__call__(output, target)
+        return error / error.mean()
+
+
+class SaysEach(agekit.Loss):
+    """The mean length of vectors, E|x|, declared to be that of each."""
+
+    samplewise: ClassVar[bool] = True
+    operands = {"of": Operand(vectors=True)}
+
+    def __call__(self, of: Tensor) -> Tensor:
+        return of.square().sum(dim=1).sqrt().mean()
+
+
 class Logarithmic(agekit.Divergence):
     """The logarithm of the standard deviation, log s."""
 

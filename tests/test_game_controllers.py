@@ -11,9 +11,9 @@ import torch
 
 from agekit.contracts import Controller, Reading, option
 from agekit.errors import PluginError, RecipeError, RunError
-from agekit.game.controllers import gradient_norm
 from agekit.game.cost import cost
 from agekit.game.describe import describe_plan
+from agekit.game.update import gradients_by
 from agekit.game.views import Gallery
 from agekit.plugins import load
 from agekit.train import checkpoint as saved
@@ -153,11 +153,11 @@ def played_once():
 def test_gradients_are_measured_only_where_they_are_asked_for(monkeypatch):
     measured = []
 
-    def measuring(value, parameters):
-        measured.append(value)
-        return gradient_norm(value, parameters)
+    def measuring(*given):
+        measured.append(given)
+        return gradients_by(*given)
 
-    monkeypatch.setattr("agekit.game.game.gradient_norm", measuring)
+    monkeypatch.setattr("agekit.game.update.gradients_by", measuring)
     for name, times in (("echo", 0), ("norms", 1)):
         measured.clear()
         weight = f'{{ controller = "{name}", term = "recover" }}'

@@ -30,6 +30,8 @@ CAUGHT: list[tuple[str, str, type[Component], str]] = [
     ("schedules", "known", faulty.Misknown, r"Misknown\(value=2.0\) is 2.0, where 3.0 is declared known"),
     ("divergences", "gradient", wrong.Detached, "no gradient reaches operand 1"),
     ("reciprocities", "order", faulty.Neighbourly, "when the samples change places"),
+    ("reciprocities", "samplewise", faulty.Balanced, "becomes .* in two portions, and it is declared samplewise"),
+    ("losses", "samplewise", faulty.SaysEach, "becomes .* in two portions, and it is declared samplewise"),
     ("reciprocities", "shapes", faulty.Silent, r"operand 2 of shape \[n, d, 1, 1\] is taken, and gives \[12\]"),
     ("divergences", "degenerate", faulty.Logarithmic, "one sample in torch.float32 give nan"),
     ("divergences", "scaling", wrong.AverageForgotten, r"it grows as n\^2.0"),

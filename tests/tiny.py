@@ -114,7 +114,7 @@ def equal(a: Mapping[str, torch.Tensor], b: Mapping[str, torch.Tensor]) -> bool:
 def gradients_of(game, player, update=0, weights=None):
     """The gradients that an update of a player leaves, by parameter, and its terms; `weights` replaces some of them."""
     seat = next(seat for seat in game.seats if seat.player.name == player)
-    written = {term.name: float(term.weight) for term in seat.player.terms}
+    written = {term.name: term.weight for term in seat.player.terms if isinstance(term.weight, float)}
     terms, _ = game.gradients(seat, update, {**written, **(weights or {})})
     return {
         f"{name}.{inner}": parameter.grad

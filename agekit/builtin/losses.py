@@ -31,6 +31,10 @@ class CrossEntropy(Loss):
     def known(cls) -> Iterator[Known]:
         yield Known(cls(), ([[0.0, 0.0, math.log(2)]], torch.tensor([0])), [math.log(4)])
 
+    @property
+    def samplewise(self) -> bool:
+        return not self.balanced
+
     @full_precision
     def __call__(self, scores: Tensor, classes: Tensor) -> Tensor:
         kinds = torch.arange(scores.shape[1], device=classes.device).reshape(-1, *[1] * (classes.ndim - 1))

@@ -24,6 +24,14 @@ class Loss(Measure):
     parameters are the operands, in their declared order.
     """
 
+    @property
+    def samplewise(self) -> bool:
+        """Whether it makes one value a sample, of that sample alone, so that a batch can be taken in portions.
+
+        `samplewise: ClassVar[bool] = True` says so of a whole class.
+        """
+        return False
+
     @abstractmethod
     def __call__(self, *operands: Any, **drawing: Any) -> Tensor:
         """The value: [n] or []."""
@@ -75,6 +83,7 @@ class Divergence(Loss):
 class Reciprocity(Loss):
     """How far each output is from its target: two tensors of one kind and shape -> [n]."""
 
+    samplewise: ClassVar[bool] = True
     operands = {"of": Operand(), "to": Operand(like="of")}
 
 
@@ -84,5 +93,6 @@ class Adversarial(Loss):
     `real` and `fake` are the critic's own roles, on data and on imitations; `fool` is the imitator's.
     """
 
+    samplewise: ClassVar[bool] = True
     operands = {"of": Operand(kind=SCORE)}
     role: Literal["real", "fake", "fool"] = option(help="whose part is played on this score")

@@ -18,7 +18,7 @@ from . import judged
 from .bind import Binder
 from .bound import BoundStage, MetricSpec, Player, Recipe
 from .graph import DRAW, REFERENCE, Graph, Scope
-from .plan import plan_metrics, plan_player, plan_term, plan_view
+from .plan import indivisible, plan_metrics, plan_player, plan_term, plan_view
 from .program import Program
 from .scope import leaves, signature
 from .stages import carriable, same_throughout
@@ -118,7 +118,7 @@ def _check(recipe: Recipe, binder: Binder) -> None:
     _check_ownership(stage, binder)
     scope = _checked_scope(recipe, binder)
     for player in stage.players:
-        _check_terms(player, scope, binder)
+        _check_terms(player, scope, binder, divided=stage.batch > (recipe.compute.micro_batch or stage.batch))
     check_controllers(recipe, scope, binder)
     for name, view in stage.views.items():
         _check_view(name, view, scope, binder)
@@ -217,7 +217,7 @@ def _check_derived(name: str, expression: Expression, scope: Scope, recipe: Reci
         binder.refused(key, error)
 
 
-def _check_terms(player: Player, scope: Scope, binder: Binder) -> None:
+def _check_terms(player: Player, scope: Scope, binder: Binder, *, divided: bool) -> None:
     sound = True
     for term in player.terms:
         key: Key = ("players", player.name, "terms", term.name)
@@ -227,6 +227,9 @@ def _check_terms(player: Player, scope: Scope, binder: Binder) -> None:
         trained = {node.name for node, mode in zip(plan.nodes, plan.modes, strict=True) if mode == "trained"}
         if idle := [name for name in player.owns if name in scope.networks and name not in trained]:
             binder.wrong(("players", player.name, "owns"), f"none of its terms trains {', '.join(idle)}")
+        for planned, why in indivisible(plan.terms) if divided else ():
+            key = ("players", player.name, "terms", planned.term.name)
+            binder.wrong(key, f"{planned.term.label} {why}: it needs the batch at once, without compute.micro_batch")
 
 
 def _sound(

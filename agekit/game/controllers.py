@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from ..contracts import Controller, Progress, Reading, Reference
 from ..errors import PluginError
@@ -93,9 +93,3 @@ class Controllers:
         """Put every state where it stood, by the names of `named_tensors`."""
         for place, state in self.states.items():
             self.states[place] = self._state(place, {name: tensors[".".join((*place, name))] for name in state})
-
-
-def gradient_norm(value: Tensor, parameters: Sequence[Tensor]) -> Tensor:
-    """The norm, [], of a value's gradient with respect to all of these parameters; its graph is kept."""
-    found = torch.autograd.grad(value, parameters, retain_graph=True, allow_unused=True) if value.requires_grad else ()
-    return nn.utils.get_total_norm([part for part in found if part is not None]).to(value.device)

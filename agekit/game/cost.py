@@ -11,8 +11,8 @@ from torch.utils.flop_counter import FlopCounterMode
 
 from .bound import Recipe
 from .graph import Scope
-from .networks import apply_to_shapes, build
-from .plan import Plan
+from .networks import apply_to_shapes, build, normalisers
+from .plan import Passes, Plan
 
 
 @dataclass(frozen=True)
@@ -29,6 +29,8 @@ class Cost:
 
     parameters: Mapping[str, int]
     calls: Mapping[str, Call]
+    normalised: frozenset[str]
+    """The networks with batch-norm."""
 
 
 def cost(recipe: Recipe, scope: Scope) -> Cost:
@@ -37,6 +39,7 @@ def cost(recipe: Recipe, scope: Scope) -> Cost:
     return Cost(
         {name: sum(p.numel() for p in network.parameters()) for name, network in networks.items()},
         {name: _counted(network, scope, name) for name, network in networks.items()},
+        frozenset(name for name, network in networks.items() if normalisers(network)),
     )
 
 
@@ -64,19 +67,20 @@ def _layers(network: nn.Module) -> list[nn.Module]:
     ]
 
 
-def update_flops(plan: Plan, calls: Mapping[str, Call]) -> int:
-    """Operations of one update on one sample: a forward for each call, a backward where gradients pass.
+def update_flops(plan: Plan, over: Passes, calls: Mapping[str, Call]) -> int:
+    """Operations of one update on one sample: a forward for each call in each pass, a backward where gradients pass.
 
     A gradient with respect to inputs costs about a forward, one with respect to weights another; a trained call whose
     inputs need no gradient skips the former.
     """
     modes = dict(zip((node.text for node in plan.nodes), plan.modes, strict=True))
     total = 0
-    for node in plan.nodes:
+    for index, node in enumerate(plan.nodes):
         if node.op != "network":
             continue
-        inward = any(modes[plan.nodes[index].text] != "constant" for index in node.arguments)
+        forward = (index in over.ahead) + (index in over.last)
+        inward = any(modes[plan.nodes[one].text] != "constant" for one in node.arguments)
         mode = modes[node.text]
         backward = 0 if mode == "constant" else (mode == "trained") + inward
-        total += calls[node.name].flops * (1 + backward)
+        total += calls[node.name].flops * (forward + backward)
     return total

@@ -10,7 +10,8 @@ from ..recipe.language import Expression
 from .bound import BoundStage, Player, Recipe, Term
 from .cost import Cost, update_flops
 from .graph import Scope
-from .plan import MEANING, Plan, plan_player
+from .plan import MEANING, Plan, passes, plan_player
+from .portions import portions
 
 CAPITAL = re.compile(r"(?<=[a-z])(?=[A-Z])")
 """Where a word of a class's name ends."""
@@ -35,9 +36,10 @@ def _lines(recipe: Recipe, scope: Scope, cost: Cost) -> Iterator[str]:
         yield ""
         yield f"stage {stage.keys.name}: {_length(stage)}, batch {stage.batch}, optimizers {_begin(stage, position)}"
         yield f"  networks: {_roles(stage)}"
+        yield from _portions(recipe, stage, cost)
         for player in stage.players:
             yield ""
-            yield from _player(player, plan_player(player, scope), stage, cost)
+            yield from _player(player, plan_player(player, scope), stage, cost, recipe.compute.micro_batch)
         yield from _metrics(stage)
     if recipe.run.stop_after:
         yield ""
@@ -73,6 +75,20 @@ def _roles(stage: BoundStage) -> str:
     return "; ".join(roles)
 
 
+def _portions(recipe: Recipe, stage: BoundStage, cost: Cost) -> Iterator[str]:
+    """How the batch is divided where it is, and what that leaves to a portion."""
+    each = portions(stage.batch, recipe.compute.micro_batch)
+    if len(each) == 1:
+        return
+    sizes = sorted({portion.size for portion in each}, reverse=True)
+    yield f"  batches come in {len(each)} portions of {' or '.join(map(str, sizes))}, the losses as of the whole batch"
+    by_batch = [
+        n for n, s in stage.networks.items() if (s.keys.statistics or ("batch" if stage.owner(n) else "")) == "batch"
+    ]
+    if own := [name for name in by_batch if name in cost.normalised]:
+        yield f"  batch-norm of {', '.join(own)} takes the statistics of each portion by itself"
+
+
 def _length(stage: BoundStage) -> str:
     steps = stage.keys.steps or (None if stage.keys.epochs else stage.run.steps)
     count, unit = (steps, "step") if steps else (stage.keys.epochs or stage.run.epochs, "epoch")
@@ -83,15 +99,18 @@ def _begin(stage: BoundStage, position: int) -> str:
     return stage.keys.optimizer if position else "fresh"
 
 
-def _player(player: Player, plan: Plan, stage: BoundStage, cost: Cost) -> Iterator[str]:
+def _player(player: Player, plan: Plan, stage: BoundStage, cost: Cost, most: int | None) -> Iterator[str]:
     times = f"{player.updates} update{'s' if player.updates > 1 else ''} a step"
+    each = portions(stage.batch, most)
+    over = passes(plan, divides=len(each) > 1)
     yield f"  player {player.name}: trains {', '.join(player.owns)}; {times}; lr {_number(player.optimizer.lr)}"
     width = max([len(node.text) for node in plan.nodes] + [8])
     for index, (node, mode) in enumerate(zip(plan.nodes, plan.modes, strict=True)):
         if node.op == "network":
             call = cost.calls[node.name]
-            flops, floats = call.flops * stage.batch / 1e9, call.activations * stage.batch / 1e6
-            size = f"{flops:8.2f} GFLOP forward {floats:8.2f} M activations"
+            flops, floats = call.flops * stage.batch / 1e9, call.activations * each[0].size / 1e6
+            size = f"{flops:8.2f} GFLOP forward {floats:8.2f} M activations{' a portion' if len(each) > 1 else ''}"
+            size += ", twice" if index in over.ahead & over.last else ""
         else:
             size = {"draw": "drawn anew in each update", "field": "data, drawn anew in each update"}.get(node.op, "")
         shown = mode if node.op in ("network", "operator") else node.op
@@ -102,7 +121,7 @@ def _player(player: Player, plan: Plan, stage: BoundStage, cost: Cost) -> Iterat
     for term in player.terms:
         if isinstance(term.weight, Controller):
             yield f"    the weight of {term.name} is moved after each step by {_watched(term.weight)}"
-    yield f"    one update: {update_flops(plan, cost.calls) * stage.batch / 1e9:.2f} GFLOP"
+    yield f"    one update: {update_flops(plan, over, cost.calls) * stage.batch / 1e9:.2f} GFLOP"
 
 
 def _metrics(stage: BoundStage) -> Iterator[str]:

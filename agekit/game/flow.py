@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from typing import Any
 
 import torch
@@ -13,14 +14,15 @@ from ..contracts import Loss, Operator, Reference, draws
 from ..errors import Problem, RecipeError
 from .graph import Node, Scope
 from .plan import Bind, Mode, PlannedTerm
-from .randomness import Part, generator, seed_networks
+from .portions import Portion
+from .randomness import Cut, Part, generator, seed_networks
 
 Apply = Callable[[int, Node, tuple[Any, ...]], Any]
 """How a network is applied: the node's number, the node, its inputs."""
 
 
 class Flow:
-    """The values of one evaluation. `key` is what its draws are a function of."""
+    """The values of one evaluation; its draws are functions of `key`, and are cut for a portion of a batch."""
 
     def __init__(
         self,
@@ -31,15 +33,20 @@ class Flow:
         device: torch.device,
         key: tuple[Part, ...],
         watched: frozenset[int] = frozenset(),
+        portion: Portion | None = None,
     ) -> None:
         self.nodes, self.modes, self.scope, self.apply, self.device, self.key = nodes, modes, scope, apply, device, key
         self.watched = watched
+        self.portion = portion
         self.values: list[Any] = []
         self._drawn: dict[int, Tensor] = {}
 
-    def run(self, leaves: Mapping[str, Any]) -> Flow:
-        """Compute every node; `leaves` holds the fields and the draws by name."""
+    def run(self, leaves: Mapping[str, Any], wanted: Collection[int] | None = None) -> Flow:
+        """Compute every node, or those that are wanted; `leaves` holds the fields and the draws by name."""
         for index, (node, mode) in enumerate(zip(self.nodes, self.modes, strict=True)):
+            if wanted is not None and index not in wanted:
+                self.values.append(None)
+                continue
             with torch.set_grad_enabled(mode != "constant"):
                 value = self._value(index, node, leaves)
             self.values.append(
@@ -55,10 +62,14 @@ class Flow:
             return inputs[0]
         if node.op == "network":
             seed_networks(self.device, *self.key, "within", node.text)
-            return self.apply(index, node, inputs)
+            with self._cutting():
+                return self.apply(index, node, inputs)
         operator: Operator = self.scope.operators[node.name]
-        with torch.autocast(self.device.type, enabled=False):
+        with torch.autocast(self.device.type, enabled=False), self._cutting():
             return operator(*map(precise, inputs), **self.chance(operator, "operator", node.name))
+
+    def _cutting(self) -> AbstractContextManager[object]:
+        return Cut(self.portion) if self.portion and not self.portion.whole else nullcontext()
 
     def sample(self, index: int) -> Tensor:
         """A node's value; where that is a distribution, one draw of it, the same whoever asks."""
@@ -67,7 +78,7 @@ class Flow:
             tensor: Tensor = value
             return tensor
         if index not in self._drawn:
-            with torch.set_grad_enabled(self.modes[index] != "constant"):
+            with torch.set_grad_enabled(self.modes[index] != "constant"), self._cutting():
                 seed_networks(self.device, *self.key, "of", self.nodes[index].text)
                 self._drawn[index] = value.rsample()
         return self._drawn[index]
@@ -86,12 +97,20 @@ class Flow:
         )
         return [precise(value) for value in bound]
 
+    def operand(self, index: int) -> Tensor:
+        """A node's samples, in float32 or better."""
+        value: Tensor = precise(self.sample(index))
+        return value
+
     def term(self, planned: PlannedTerm, reference: Reference | None) -> Tensor:
         """The value of a term: a scalar, unweighted, computed in float32 or better.
 
         Raises `RecipeError`, naming the term, where the loss refuses its operands.
         """
-        operands = self.operands(planned.binds, reference)
+        return self.value_of(planned, self.operands(planned.binds, reference))
+
+    def value_of(self, planned: PlannedTerm, operands: Sequence[Any]) -> Tensor:
+        """The value of a term on operands of any origin, as `term` has it."""
         term = planned.term
         try:
             with torch.autocast(self.device.type, enabled=False):

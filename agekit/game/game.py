@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
-from typing import Any, Literal
+from typing import Literal
 
 import numpy as np
 import torch
-from torch import Tensor, nn
+from numpy.typing import NDArray
+from torch import Tensor
 
 from ..contracts import DataField, Progress
 from ..data.order import indices
@@ -17,33 +18,20 @@ from ..recipe.tables import in_steps, weight_at
 from .batches import Batches, Layout
 from .bound import BoundStage, Player, Recipe
 from .check import view_expressions
-from .controllers import Controllers, Values, gradient_norm
-from .flow import Apply, Flow
+from .controllers import Controllers, Values
 from .graph import Node
-from .networks import build, call_with, follow, set_modes
+from .networks import build, follow, set_modes
 from .plan import MetricsPlan, Plan, ViewPlan, plan_metrics, plan_player, plan_view
+from .portions import Portion, portions
 from .randomness import Part, generator
 from .scope import scope_of
+from .update import Seat, Table, Update
 
 PRECISIONS = {"fp32": torch.float32, "tf32": torch.float32, "bf16": torch.float32, "fp64": torch.float64}
 """The type of weights and data; bf16 is entered inside the networks, by autocast."""
 
 Samples = Literal["held out", "training", "draws"]
 """What something is shown or judged on: data that is held out, data of training, or no data at all."""
-
-
-@dataclass
-class Seat:
-    """A player at the table: its plan, its optimizer, and the parameters it trains.
-
-    `measured` names the terms of whose gradients some controller asks for the norms.
-    """
-
-    player: Player
-    plan: Plan
-    optimizer: torch.optim.Optimizer
-    parameters: list[nn.Parameter]
-    measured: frozenset[str]
 
 
 @dataclass
@@ -217,33 +205,39 @@ class Game:
         for name, network in self.networks.items():
             network.requires_grad_(name in seat.player.owns)
         key: tuple[Part, ...] = (self.recipe.run.seed, self.steps_done, seat.player.name, update)
-        leaves = {**self._fields(seat.plan, update, key), **self._draws(seat.plan, key)}
-        apply = self._applier(seat.player)
-        plan = seat.plan
-        flow = Flow(plan.nodes, plan.modes, self.scope, apply, self.device, key, plan.watched).run(leaves)
-        terms = {planned.term.name: flow.term(planned, self.recipe.reference) for planned in seat.plan.terms}
-        total = torch.stack([weights[name] * value for name, value in terms.items()]).sum()
+        dealt = self._deal(seat.plan, update, key)
+        table = Table(self.stage, self.networks, self.scope, self.recipe.reference, self.device, self.precision)
         last = update + 1 == seat.player.updates
-        measured = [name for name in terms if name in seat.measured and last]
-        norms = {name: gradient_norm(terms[name], seat.parameters) for name in measured}
-        seat.optimizer.zero_grad(set_to_none=True)
-        total.backward()  # type: ignore[no-untyped-call]
-        return {name: value.detach() for name, value in terms.items()}, norms
+        measured = [p.term.name for p in seat.plan.terms if last and p.term.name in seat.measured]
+        whole = portions(self.stage.batch, self.recipe.compute.micro_batch)
+        return Update(table, seat, key, whole, dealt).gradients(weights, measured)
 
-    def _fields(self, plan: Plan, update: int, key: tuple[Part, ...]) -> dict[str, Tensor]:
-        if not plan.fields:
-            return {}
-        data = self.data()
+    def _deal(
+        self, plan: Plan, update: int, key: tuple[Part, ...]
+    ) -> Callable[[Portion, Collection[int]], dict[str, Tensor]]:
+        """What is dealt to an update: a function from a portion, and the nodes that are wanted, to their leaves."""
+        drawn = {name: self.draw(self.stage.batch, *key, name) for name in plan.draws}
+        chosen, mirrored = self._chosen(plan, update, key) if plan.fields else (None, None)
+
+        def leaves(portion: Portion, wanted: Collection[int]) -> dict[str, Tensor]:
+            found = {name: codes[portion.rows] for name, codes in drawn.items()}
+            fields = [node.name for index, node in enumerate(plan.nodes) if node.op == "field" and index in wanted]
+            if fields and chosen is not None:
+                turned = mirrored[portion.rows] if mirrored is not None else None
+                found |= self.data().take(chosen[portion.rows], fields, turned)
+            return found
+
+        return leaves
+
+    def _chosen(self, plan: Plan, update: int, key: tuple[Part, ...]) -> tuple[NDArray[np.int64], Tensor | None]:
+        """Which samples make the batch, and which of them are mirrored, where the recipe has it."""
         stream = f"{self.position}/{plan.player}/{update}"
-        chosen = indices(data.length, self.stage.batch, seed=self.recipe.run.seed, stream=stream, step=self.stage_step)
-        mirrored = None
-        if self.stage.flip:
-            chance = generator(self.device, *key, "flip")
-            mirrored = torch.rand(len(chosen), generator=chance, device=self.device) < 0.5
-        return data.take(chosen, plan.fields, mirrored)
-
-    def _draws(self, plan: Plan, key: tuple[Part, ...]) -> dict[str, Tensor]:
-        return {name: self.draw(self.stage.batch, *key, name) for name in plan.draws}
+        batch, seed = self.stage.batch, self.recipe.run.seed
+        chosen = indices(self.data().length, batch, seed=seed, stream=stream, step=self.stage_step)
+        if not self.stage.flip:
+            return chosen, None
+        chance = generator(self.device, *key, "flip")
+        return chosen, torch.rand(batch, generator=chance, device=self.device) < 0.5
 
     def draw(self, count: int, *key: Part) -> Tensor:
         """Codes drawn from the reference, [count, dim]: a function of the key alone."""
@@ -251,19 +245,6 @@ class Game:
             raise ComputeError("codes cannot be drawn: the recipe has no [latent]")
         drawn = self.recipe.reference.sample(count, generator=generator(self.device, *key))
         return drawn.to(self.layout.dtype)
-
-    def _applier(self, player: Player) -> Apply:
-        """Apply networks as this player's update does: other owners' buffers stand still where the recipe says so."""
-
-        def apply(_: int, node: Node, inputs: tuple[Any, ...]) -> Any:
-            network = self.networks[node.name]
-            still = node.name not in player.owns and self.stage.networks[node.name].keys.buffers == "owner"
-            with self.precision():
-                if still:
-                    return call_with(network, {n: b.clone() for n, b in network.named_buffers()}, inputs)
-                return network(*inputs)
-
-        return apply
 
     def precision(self) -> torch.autocast:
         """The precision in which networks are applied."""

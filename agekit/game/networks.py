@@ -112,15 +112,24 @@ def set_modes(networks: Mapping[str, nn.Module], stage: BoundStage) -> None:
             layer.train(statistics == "batch")
 
 
+def clones(network: nn.Module) -> Buffers:
+    """Copies of a network's buffers."""
+    return {name: buffer.clone() for name, buffer in network.named_buffers()}
+
+
+def statistics_of(network: nn.Module) -> set[str]:
+    """The names of the buffers that are running statistics of batch-norm."""
+    layers = set(normalisers(network))
+    paths = [name for name, module in network.named_modules() if module in layers]
+    kept = ("running_mean", "running_var", "num_batches_tracked")
+    return {f"{path}.{name}" if path else name for path in paths for name in kept}
+
+
 def fresh_buffers(network: nn.Module) -> Buffers:
     """Copies of a network's buffers, its batch-norm statistics set to the start."""
-    buffers = {name: buffer.clone() for name, buffer in network.named_buffers()}
-    prefixes = {id(module): name for name, module in network.named_modules()}
-    for layer in normalisers(network):
-        prefix = f"{prefixes[id(layer)]}." if prefixes[id(layer)] else ""
-        buffers[f"{prefix}running_mean"].zero_()
-        buffers[f"{prefix}running_var"].fill_(1)
-        buffers[f"{prefix}num_batches_tracked"].zero_()
+    buffers = clones(network)
+    for name in statistics_of(network):
+        buffers[name].fill_(1 if name.endswith("running_var") else 0)
     return buffers
 
 

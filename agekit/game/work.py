@@ -7,7 +7,8 @@ from dataclasses import dataclass
 from .bound import BoundStage
 from .cost import Cost, update_flops
 from .graph import Scope
-from .plan import plan_player
+from .plan import passes, plan_player
+from .portions import portions
 
 
 @dataclass(frozen=True)
@@ -18,11 +19,12 @@ class Work:
     images: int
 
 
-def work_of(stage: BoundStage, scope: Scope, cost: Cost) -> Work:
+def work_of(stage: BoundStage, scope: Scope, cost: Cost, micro_batch: int | None) -> Work:
     """The work of one step of a stage."""
     flops = images = 0
+    divides = len(portions(stage.batch, micro_batch)) > 1
     for player in stage.players:
         plan = plan_player(player, scope)
-        flops += player.updates * stage.batch * update_flops(plan, cost.calls)
+        flops += player.updates * stage.batch * update_flops(plan, passes(plan, divides=divides), cost.calls)
         images += player.updates * stage.batch * bool(plan.fields)
     return Work(flops, images)

@@ -242,6 +242,10 @@ class Compute(Table):
     )
     channels_last: bool = Field(True, description="lay images out channels last, as convolutions like it")
     deterministic: bool = Field(True, description="refuse operations whose result is not repeatable")
+    micro_batch: Count | None = Field(
+        None,
+        description="most samples whose activations are in memory at once; losses see the whole batch nevertheless",
+    )
     threads: Count | None = Field(None, description="CPU threads; by default what the machine offers")
 
 

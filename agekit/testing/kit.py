@@ -49,6 +49,7 @@ LOSS: dict[str, Check] = {
     "known": known.known,
     "gradient": losses.gradient,
     "order": losses.order,
+    "samplewise": losses.samplewise,
     "shapes": numerics.shapes,
     "degenerate": numerics.degenerate,
     "scaling": numerics.scaling,

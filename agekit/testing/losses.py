@@ -9,7 +9,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from ..contracts import Adversarial, Divergence, Measure, Reciprocity
+from ..contracts import Adversarial, Divergence, Loss, Measure, Reciprocity, draws
 from . import declared
 from .operands import Batch, Example
 from .subject import Broken, NotApplicable, Subject
@@ -103,6 +103,29 @@ def order(subject: Subject) -> None:
         expected = straight if straight.ndim == 0 else straight[turned]
         if not close(other, expected, 1e-9):
             raise Broken(f"{example} {shown(expected)} becomes {shown(other)} when the samples change places")
+
+
+def samplewise(subject: Subject) -> None:
+    """One that is declared samplewise gives each sample the value that it has in any other batch."""
+    declaring = [example for example in examples(subject) if is_samplewise(example.measure)]
+    if not declaring:
+        raise NotApplicable("it does not declare that it is samplewise: a divided batch is put together for it")
+    for example in declaring:
+        batch = example.draw(N, DIM)
+        whole = example.value(batch)
+        parts = [example.value(batch.rows(rows)) for rows in (slice(N // 3), slice(N // 3, N))]
+        if whole.shape != (N,) or (not _draws(example) and not close(torch.cat(parts), whole, 1e-9)):
+            found = shown(torch.cat([part.reshape(-1) for part in parts]))
+            raise Broken(f"{example} {shown(whole)} becomes {found} in two portions, and it is declared samplewise")
+
+
+def is_samplewise(measure: Measure) -> bool:
+    """Whether a loss is declared samplewise."""
+    return isinstance(measure, Loss) and measure.samplewise
+
+
+def _draws(example: Example) -> bool:
+    return draws(type(example.measure).__call__)
 
 
 def state(subject: Subject) -> None:

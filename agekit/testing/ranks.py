@@ -18,7 +18,7 @@ import torch.distributed as dist
 from torch import Tensor
 
 from ..contracts import SHELVES
-from .losses import DIM, N, close, shown
+from .losses import DIM, N, close, is_samplewise, shown
 from .operands import Batch, Example
 from .subject import Broken, NotApplicable, Subject
 from .worlds import first_examples
@@ -32,7 +32,7 @@ Request = tuple[list[str], str, str, Places, Places]
 
 
 def ranks(subject: Subject) -> None:
-    """On each of two ranks a scalar of the gathered batch is that of one process; values a sample are those of it.
+    """On each of two ranks a loss of the gathered batch is that of one process; a samplewise one is, of own samples.
 
     So nothing may be taken from the rank, from its own part of the batch, or from its own past.
     """
@@ -42,9 +42,10 @@ def ranks(subject: Subject) -> None:
     for index, example in enumerate(examples):
         whole = example.value(example.draw(N, DIM)).detach()
         values = [torch.tensor(answer[index], dtype=whole.dtype) for answer in answers]
-        for rank, value in enumerate(values if whole.ndim == 0 else [torch.cat(values)]):
+        apart = is_samplewise(example.measure)
+        for rank, value in enumerate([torch.cat(values)] if apart else values):
             if not close(value, whole, 1e-9):
-                where = f"rank {rank} of {RANKS}" if whole.ndim == 0 else f"{RANKS} ranks"
+                where = f"{RANKS} ranks" if apart else f"rank {rank} of {RANKS}"
                 raise Broken(f"{example} {shown(whole)} on the joined batch becomes {shown(value)} on {where}")
 
 
@@ -144,11 +145,11 @@ def _answer(rank: int, request: Request) -> list[Any]:
 
 
 def _value(rank: int, example: Example) -> Tensor:
-    """A scalar of the batch that is gathered from the ranks, or the values of this rank's own samples."""
+    """The loss of the batch that is gathered from the ranks, or, of a samplewise one, of this rank's own samples."""
     size = N // RANKS
     part = example.draw(N, DIM).rows(slice(rank * size, (rank + 1) * size))
-    value = example.value(part).detach()
-    return value if value.ndim else example.value(Batch(tuple(map(_gathered, part.raws)), DIM)).detach()
+    apart = is_samplewise(example.measure)
+    return example.value(part if apart else Batch(tuple(map(_gathered, part.raws)), DIM)).detach()
 
 
 def _gathered(part: Tensor) -> Tensor:

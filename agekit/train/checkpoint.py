@@ -18,7 +18,8 @@ from torch import Tensor
 
 from ..errors import RunError
 from ..files import sha256_of, sync, write_json
-from ..game.game import Game, Seat
+from ..game.game import Game
+from ..game.update import Seat
 from ..game.views import Gallery
 
 FORMAT = 1

@@ -64,7 +64,7 @@ def explained(compute: Compute) -> Iterator[None]:
     except torch.OutOfMemoryError as error:
         said = str(error).partition(". ")[0]
         raise ComputeError(
-            f"{said}; a smaller data.batch, narrower networks or compute.precision=bf16 need less"
+            f"{said}; a smaller compute.micro_batch or data.batch, narrower networks or precision=bf16 need less"
         ) from error
     except RuntimeError as error:
         if compute.deterministic and "deterministic" in str(error):

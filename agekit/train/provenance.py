@@ -44,7 +44,7 @@ def provenance(game: Game, data: RunData, loaded: Loaded, cost: Cost) -> dict[st
             {
                 "name": one.keys.name,
                 "steps": length_of(one, len(data.training)),
-                **asdict(work_of(one, game.scope, cost)),
+                **asdict(work_of(one, game.scope, cost, recipe.compute.micro_batch)),
             }
             for one in recipe.stages
         ],

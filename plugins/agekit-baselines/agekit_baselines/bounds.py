@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator
+from typing import ClassVar
 
 import agekit
 import torch
@@ -26,6 +27,7 @@ class KLPrior(agekit.Loss):
     Shapes: a distribution over [n, M], and the reference -> [n]. Raises ValueError for any other pair.
     """
 
+    samplewise: ClassVar[bool] = True
     operands = {"of": POSTERIOR, "to": PRIOR}
 
     @classmethod
@@ -43,6 +45,7 @@ class KLMargin(agekit.Loss):
     Shapes: a distribution over [n, M], and the reference -> [n]. Raises ValueError for pairs that `kl_prior` refuses.
     """
 
+    samplewise: ClassVar[bool] = True
     operands = {"of": POSTERIOR, "to": PRIOR}
     margin: float = agekit.option(help="m, a little above the KL of data", unit="nats", gt=0)
 
@@ -65,6 +68,7 @@ class ExpELBO(agekit.Loss):
     that `kl_prior` refuses, and where output and target differ in shape.
     """
 
+    samplewise: ClassVar[bool] = True
     operands = {"code": POSTERIOR, "of": agekit.Operand(), "to": agekit.Operand(like="of"), "prior": PRIOR}
     alpha: float = agekit.option(2.0, help="α, the sharpness", gt=0)
     beta_rec: float = agekit.option(1.0, help="β_rec, weight of the reconstruction error", ge=0)

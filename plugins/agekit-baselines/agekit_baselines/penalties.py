@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import ClassVar
 
 import agekit
 import torch
@@ -22,6 +23,7 @@ class GradientPenalty(agekit.Loss):
     Shapes: score [n] and at [n, …] -> [n]. Raises ValueError where the score does not depend on it.
     """
 
+    samplewise: ClassVar[bool] = True
     operands = OPERANDS
     target: float = agekit.option(1.0, help="the norm that costs nothing", ge=0)
 
@@ -44,6 +46,7 @@ class R1(agekit.Loss):
     Shapes: score [n] and at [n, …] -> [n]. Raises ValueError where the score does not depend on it.
     """
 
+    samplewise: ClassVar[bool] = True
     operands = OPERANDS
 
     @classmethod

@@ -121,11 +121,12 @@ def wood(kappa: Tensor, dim: int) -> Tensor:
     b = half / (kappa + (kappa.square() + half * half).sqrt())
     x = (1 - b) / (1 + b)
     limit = kappa * x + 2 * half * (1 - x.square()).log()
-    alpha = torch.full((PROPOSALS, *kappa.shape), half, dtype=torch.float64, device=kappa.device)
-    draw = Beta(alpha, alpha, validate_args=False).sample()
+    alpha = torch.full((*kappa.shape, PROPOSALS), half, dtype=torch.float64, device=kappa.device)
+    draw = Beta(alpha, alpha, validate_args=False).sample()  # samples first, so that a portion of a batch draws its own
+    b, x, limit = b[..., None], x[..., None], limit[..., None]
     w = (1 - (1 + b) * draw) / (1 - (1 - b) * draw)
-    taken = kappa * w + 2 * half * (1 - x * w).log() - limit >= torch.rand_like(w).log()
-    return w.gather(0, taken.to(torch.uint8).argmax(0, keepdim=True))[0]
+    taken = kappa[..., None] * w + 2 * half * (1 - x * w).log() - limit >= torch.rand_like(w).log()
+    return w.gather(-1, taken.to(torch.uint8).argmax(-1, keepdim=True))[..., 0]
 
 
 def implicit_slope(w: Tensor, kappa: Tensor, dim: int, known: Moments) -> Tensor:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator
-from typing import Literal
+from typing import ClassVar, Literal
 
 import agekit
 from torch import Tensor
@@ -40,6 +40,10 @@ class ParseAgreement(agekit.Loss):
         yield agekit.Known(cls(), (even, sure), [known])
         yield agekit.Known(cls(formula="cross_entropy"), (even, sure), [math.log(2)])
 
+    @property
+    def samplewise(self) -> bool:
+        return not self.balanced
+
     def __call__(self, scores: Tensor, target: Tensor) -> Tensor:
         if scores.shape != target.shape:
             raise ValueError(f"scores {[*scores.shape]} have no counterpart in a target {[*target.shape]}")
@@ -64,6 +68,7 @@ class ParseConfidence(agekit.Loss):
     Shapes: scores [n, classes, h, w] -> [n].
     """
 
+    samplewise: ClassVar[bool] = True
     operands = {"of": agekit.Operand(kind=SCORES)}
     formula: Literal["entropy", "margin"] = agekit.option("entropy", help="what is taken of each pixel's probabilities")
 

@@ -1,0 +1,44 @@
+"""A batch in portions: which of its samples are computed together."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+
+@dataclass(frozen=True)
+class Portion:
+    """The samples of a batch, from `start` up to `stop`, that are computed together."""
+
+    start: int
+    stop: int
+    batch: int
+
+    @property
+    def rows(self) -> slice:
+        return slice(self.start, self.stop)
+
+    @property
+    def size(self) -> int:
+        return self.stop - self.start
+
+    @property
+    def share(self) -> float:
+        """What its mean counts in the mean of the batch."""
+        return self.size / self.batch
+
+    @property
+    def whole(self) -> bool:
+        """Whether it is the batch."""
+        return self.size == self.batch
+
+
+def portions(batch: int, most: int | None) -> list[Portion]:
+    """A batch in as few portions of at most so many samples as there can be; no two sizes differ by more than one.
+
+    >>> [portion.size for portion in portions(130, 64)]
+    [44, 43, 43]
+    """
+    parts = np.array_split(np.arange(batch), -(-batch // (most or batch)))
+    return [Portion(int(part[0]), int(part[-1]) + 1, batch) for part in parts]
