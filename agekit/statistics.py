@@ -23,3 +23,11 @@ def code_statistics(codes: Tensor) -> dict[str, float]:
         "standard_deviation": centred.square().mean().sqrt().item(),
         "effective_rank": entropy.exp().item(),
     }
+
+
+@torch.no_grad()
+def spectrum(codes: Tensor) -> Tensor:
+    """The eigenvalues of the covariance (1/n) of vectors [n, d], the largest first: [d]."""
+    centred = codes.double() - codes.double().mean(0)
+    eigenvalues: Tensor = torch.linalg.eigvalsh(centred.T @ centred / len(codes))
+    return eigenvalues.clamp_min(0).flip(0)

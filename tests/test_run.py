@@ -102,7 +102,7 @@ def test_tensorboard_reads_every_curve_picture_and_text_and_no_step_twice():
     assert 1 < events.Scalars(f"{codes}/effective_rank")[0].value < 6
     tags = events.Tags()
     reconstructions = "reconstructions (recalibrated statistics, held-out data)"
-    assert set(tags["images"]) == {"samples (recalibrated statistics)", reconstructions}
+    assert set(tags["images"]) == {"samples (recalibrated statistics)", reconstructions, f"{codes}/spectrum"}
     image = events.Images("samples (recalibrated statistics)")[-1]
     assert (image.step, image.width) == (12, 4 * (8 * 18 + 2))
     assert tags["distributions"] == [codes]
@@ -205,7 +205,8 @@ def test_a_folder_that_is_no_run_is_refused(command, capsys):
 
 def test_intervals_in_epochs_are_those_of_the_stage():
     stages = "[[stages]]\nsteps = 3\n[[stages]]\nsteps = 10\ndata.batch = 10\n"
-    begin("staged", f"{TINY}\n{stages}", settings=['run.log_every="1 epoch"', "run.checkpoint_every=100"])
+    settings = 'run.log_every="1 epoch"', "run.checkpoint_every=100", 'run.gradients_every="never"'
+    begin("staged", f"{TINY}\n{stages}", settings=settings)
     lines = [json.loads(line) for line in Path("runs/staged/metrics.jsonl").read_text().splitlines()]
     assert [line["step"] for line in lines if line["stage"] == "stage 2" and "clock" in line][-3:] == [7, 11, 13]
 

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from agekit.contracts import Metric, Operand, Space
-from agekit.statistics import code_statistics
+from agekit.statistics import code_statistics, spectrum
 
 from .operators import REC_709
 from .precision import full_precision
@@ -182,9 +182,7 @@ class Spectrum(Metric):
         return vectors
 
     def values(self, rows: Tensor, spaces: Mapping[str, Space]) -> Mapping[str, float]:  # noqa: ARG002 - contract
-        centred = rows.double() - rows.double().mean(0)
-        eigenvalues = torch.linalg.eigvalsh(centred.T @ centred / len(rows)).clamp_min(0).flip(0)
-        variances = centred.square().mean(0)
+        eigenvalues, variances = spectrum(rows), rows.double().var(0, correction=0)
         total = eigenvalues.sum()
         return {
             "effective_rank": code_statistics(rows)["effective_rank"],

@@ -15,6 +15,8 @@ def board(given: argparse.Namespace) -> int:
         raise AgekitError(f"{given.runs} is no folder of runs")
     if not 0 < given.port < 65536:
         raise AgekitError(f"--port {given.port}: a port is a number from 1 to 65535")
-    print(f"TensorBoard on http://127.0.0.1:{given.port} (this machine only; Ctrl-C ends it)", flush=True)
+    print(
+        f"TensorBoard on http://127.0.0.1:{given.port}/#custom_scalars (this machine only; Ctrl-C ends it)", flush=True
+    )
     arguments = ["--logdir", str(given.runs), "--host", "127.0.0.1", "--port", str(given.port)]
     os.execv(sys.executable, [sys.executable, "-m", "tensorboard.main", *arguments])  # noqa: S606 - our own interpreter

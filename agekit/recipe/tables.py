@@ -210,6 +210,9 @@ class Run(Length):
     stop_after: Count | None = Field(None, description="end the whole run after so many steps")
     log_every: Interval = Field(50, description="steps between lines of metrics")
     pictures_every: Interval = Field(500, description="steps between pictures of the views")
+    gradients_every: Interval | Literal["never"] | None = Field(
+        None, description='steps between measurements of each term\'s gradient; by default with the pictures; "never"'
+    )
     metrics_every: Interval = Field(1000, description="steps between takings of the metrics, which also end a run")
     checkpoint_every: Interval = Field(1000, description="steps between checkpoints")
     best: Annotated[str, AfterValidator(_best)] | None = Field(

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import re
 import time
 import warnings
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +14,16 @@ import numpy as np
 with warnings.catch_warnings():
     warnings.simplefilter("ignore")  # tensorboard's own use of what numpy and protobuf deprecate
     from tensorboard.compat.proto.event_pb2 import Event, SessionLog  # type: ignore[import-untyped]
+    from tensorboard.compat.proto.summary_pb2 import Summary, SummaryMetadata  # type: ignore[import-untyped]
+    from tensorboard.compat.proto.tensor_pb2 import TensorProto  # type: ignore[import-untyped]
+    from tensorboard.compat.proto.tensor_shape_pb2 import TensorShapeProto  # type: ignore[import-untyped]
+    from tensorboard.plugins.custom_scalar.layout_pb2 import (  # type: ignore[import-untyped]
+        Category,
+        Chart,
+        Layout,
+        MultilineChartContent,
+    )
+    from tensorboard.plugins.custom_scalar.metadata import CONFIG_SUMMARY_TAG  # type: ignore[import-untyped]
     from tensorboard.summary.writer.record_writer import RecordWriter  # type: ignore[import-untyped]
     from torch.utils.tensorboard import summary
 
@@ -51,6 +63,29 @@ class Board:
         indented = "\n".join(f"    {line}" for line in text.splitlines())
         self._write(step=step, summary=summary.text(tag, indented))  # type: ignore[no-untyped-call]
 
+    def layout(self, categories: Mapping[str, Mapping[str, Sequence[str]]]) -> None:
+        """What the custom scalars open on: for each category its charts, each of the tags that are named.
+
+        The first category is open, the others closed.
+        """
+        shown = [
+            Category(
+                title=title,
+                chart=[
+                    Chart(title=n, multiline=MultilineChartContent(tag=_exactly(tags))) for n, tags in charts.items()
+                ],
+                closed=bool(position),
+            )
+            for position, (title, charts) in enumerate(categories.items())
+        ]
+        tensor = TensorProto(
+            dtype="DT_STRING",
+            string_val=[Layout(category=shown).SerializeToString()],
+            tensor_shape=TensorShapeProto(),
+        )
+        about = SummaryMetadata(plugin_data=SummaryMetadata.PluginData(plugin_name="custom_scalars"))
+        self._write(summary=Summary(value=[Summary.Value(tag=CONFIG_SUMMARY_TAG, tensor=tensor, metadata=about)]))
+
     def hparams(self, parameters: dict[str, Any], metrics: dict[str, float]) -> None:
         """The recipe's values, with the metrics that the run ended with."""
         for part in summary.hparams(parameters, metrics):  # type: ignore[no-untyped-call]
@@ -61,3 +96,8 @@ class Board:
     def close(self) -> None:
         """Let go of the file."""
         self._stream.close()
+
+
+def _exactly(tags: Sequence[str]) -> list[str]:
+    """Regular expressions that match these tags and no others; a tag that ends in / stands for all that begin so."""
+    return [f"^{re.escape(tag)}{'' if tag.endswith('/') else '$'}" for tag in tags]

@@ -20,23 +20,26 @@ class Due:
     checkpoint: bool
     milestone: bool
     metrics: bool
+    gradients: bool
     look: bool
 
     @property
     def line(self) -> bool:
         """Whether a line of metrics.jsonl is."""
-        return self.log or self.checkpoint or self.metrics
+        return self.log or self.checkpoint or self.metrics or self.gradients
 
 
 def due_after(game: Game) -> Due:
     """What is due after the step that was played last; all of it, but for looks, where that was the run's last."""
     settings, finished = game.stage.run, game.steps_done >= game.total_steps
+    gradients = settings.gradients_every or settings.pictures_every
     return Due(
         log=finished or falls(game, settings.log_every),
         pictures=finished or falls(game, settings.pictures_every),
         checkpoint=finished or falls(game, settings.checkpoint_every),
         milestone=falls(game, settings.checkpoint_every),
         metrics=bool(game.metrics) and (finished or falls(game, settings.metrics_every)),
+        gradients=gradients != "never" and (finished or falls(game, gradients)),
         look=falls(game, game.stage.sentinel.every),
     )
 

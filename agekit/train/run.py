@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Protocol
@@ -22,11 +22,11 @@ from ..game.judge import Judge
 from ..game.views import Gallery
 from ..plugins import Loaded
 from ..recipe.find import shipped
-from ..report.board import Board
-from ..report.metrics import MetricsFile, read_metrics
+from ..report.metrics import MetricsFile
 from . import checkpoint as saved
 from .best import forget_later, keep_best
 from .compute import explained, prepare_compute
+from .dashboard import open_board, summary
 from .data import RunData, check_unchanged, prepare_all
 from .due import due_after
 from .folder import RunFolder, check_name, create, open_run
@@ -170,9 +170,10 @@ def _opened(
     metrics: MetricsFile,
     gallery: Gallery | None = None,
 ) -> Run:
-    board = Board(folder.events, game.steps_done)
-    for name, file in (("recipe", folder.recipe), ("plan", folder.plan)):
-        board.text(name, file.read_text(encoding="utf-8"))
+    with ExitStack() as undo:  # a full disk leaves no file open
+        undo.callback(metrics.close)
+        board = open_board(folder, game)
+        undo.pop_all()
     spent = state.get("elapsed_seconds", 0.0)
     gallery = gallery or Gallery(game)
     watch = Watch(folder, game, gallery, board, metrics, data.features, spent)
@@ -207,8 +208,9 @@ def play(run: Run, listener: Listener) -> bool:
                     continue
                 # ---- what is due; a checkpoint also when asked to stop, so that nothing is lost
                 judged = watch.judge(listener.judging) if due.metrics else {}
+                pulled = watch.pull(report) if due.gradients else None
                 if due.line or deaths:
-                    listener.logged(run, watch.log(report, judged, sentinel.events()))
+                    listener.logged(run, watch.log(report, judged, sentinel.events(), pulled))
                 if due.pictures:
                     watch.look()
                 if due.milestone:
@@ -218,7 +220,7 @@ def play(run: Run, listener: Listener) -> bool:
                 if judged:
                     keep_best(run.folder.best, game, run.gallery, judged, _extra(run))
             if run.finished:
-                watch.board.hparams(*summary(run))
+                watch.board.hparams(*summary(run.recipe, run.folder))
     finally:
         watch.board.close()
         watch.metrics.close()
@@ -249,27 +251,6 @@ def _extra(run: Run) -> dict[str, Any]:
         "elapsed_seconds": run.watch.elapsed_seconds,
         "sentinel": asdict(run.sentinel.state),
     }
-
-
-def summary(run: Run) -> tuple[dict[str, Any], dict[str, float]]:
-    """The recipe's plain values, and the last line's terms and metrics, as TensorBoard's hparams want them."""
-    values: dict[str, Any] = {}
-
-    def flatten(key: str, value: Any) -> None:
-        if isinstance(value, dict):
-            for name, inner in value.items():
-                flatten(f"{key}.{name}" if key else name, inner)
-        elif isinstance(value, bool | int | float | str):
-            values[key] = value
-
-    tree = {key: value for key, value in run.recipe.document.tree.items() if key not in ("about", "views", "metrics")}
-    flatten("", tree)
-    *_, last = read_metrics(run.folder.metrics)
-    terms = {f"last/{p}/{name}": v for p, terms in last["terms"].items() for name, v in terms.items()}
-    metrics = {
-        f"last/metrics/{m}/{k}": float(v) for m, named in last.get("metrics", {}).items() for k, v in named.items()
-    }
-    return values, terms | metrics
 
 
 __all__ = ["Run", "checkpoint", "open_run", "play", "resume", "start"]

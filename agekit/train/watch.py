@@ -9,22 +9,31 @@ from dataclasses import asdict, dataclass, field
 from typing import Any
 
 import numpy as np
+import torch
 from torch import Tensor
 
-from ..game.batches import as_stored
+from ..contracts import CODE, DataField
+from ..data.order import indices
+from ..game.batches import Batches, as_stored
+from ..game.coding import coder
 from ..game.game import Game, Step
 from ..game.judge import Judge, Judgement, Report
+from ..game.plan import ViewPlan
+from ..game.pulls import Pulls, pulls
 from ..game.samples import Memory
-from ..game.views import Gallery, Shown
+from ..game.views import Gallery, Shown, part_size
 from ..report.board import Board
 from ..report.console import told
 from ..report.metrics import MetricsFile, plain
 from ..report.pictures import enlarged, grid, save_png
-from ..statistics import code_statistics
+from ..report.plots import spectrum_plot
+from ..report.projector import write_projector
+from ..statistics import code_statistics, spectrum
+from .dashboard import tag_of
 from .folder import RunFolder
 
-HELD_OUT = ", held-out data"
-"""What TensorBoard adds to the name of a view that shows such data."""
+EMBEDDED = 512
+"""So many codes are shown as points, each with its picture."""
 
 
 @dataclass
@@ -42,6 +51,7 @@ class Watch:
     """The metrics as they were taken last."""
     _since: float = field(default_factory=time.monotonic)
     _last: tuple[float, int] = (0.0, 0)
+    _pulling_seconds: float = 0.0
 
     def begin(self) -> None:
         """Play begins here: the clock starts."""
@@ -60,10 +70,22 @@ class Watch:
         self._last = self._last[0] + time.monotonic() - began, self._last[1]
         return self.judged
 
+    def pull(self, step: Step) -> Mapping[str, Pulls]:
+        """Measure how each term pulls; as with metrics, the time this takes counts for no rate of training."""
+        began = time.monotonic()
+        found = pulls(self.game, step.weights)
+        self._pulling_seconds = time.monotonic() - began
+        self._last = self._last[0] + self._pulling_seconds, self._last[1]
+        return found
+
     def log(
-        self, step: Step, judged: Mapping[str, Judgement], events: Sequence[Mapping[str, Any]] = ()
+        self,
+        step: Step,
+        judged: Mapping[str, Judgement],
+        events: Sequence[Mapping[str, Any]] = (),
+        pulled: Mapping[str, Pulls] | None = None,
     ) -> dict[str, Any]:
-        """Write one line: the terms, as far as they are numbers, the metrics where they were taken, and their curves.
+        """Write one line: the terms, as far as they are numbers, what else was measured, and the curves of all.
 
         `events` are what the sentinel has to say.
         """
@@ -76,12 +98,17 @@ class Watch:
             "learning_rates": step.rates,
         }
         if judged:
-            line["metrics"] = {name: {k: plain(v) for k, v in one.values.items()} for name, one in judged.items()}
+            line["metrics"] = {name: _plain(one.values) for name, one in judged.items()}
             line["protocol"] = {name: asdict(one.protocol) for name, one in judged.items()}
         if events:
             line["sentinel"] = list(events)
             self.board.text("sentinel", "\n\n".join(map(told, events)), self.game.steps_done)
+        if pulled:
+            line["gradients"] = {player: _plain(one.norms) for player, one in pulled.items()}
+            line["cosines"] = {player: _plain(one.cosines) for player, one in pulled.items()}
         line["clock"] = {"elapsed_seconds": round(self.elapsed_seconds, 3), "images_per_second": self._rate()}
+        if pulled:
+            line["clock"]["gradients_seconds"] = round(self._pulling_seconds, 3)
         self.metrics.write(line)
         self.board.scalars(curves(line), self.game.steps_done)
         return line
@@ -100,21 +127,66 @@ class Watch:
         return round((now[1] - before[1]) * self.game.stage.batch / max(now[0] - before[0], 1e-9), 1)
 
     def look(self) -> None:
-        """Show every view: images as grids, in a file and in TensorBoard; vectors by their statistics."""
+        """Show every view: images as grids, vectors by their statistics; and codes as points."""
         self.gallery.recalibrate()
-        step = self.game.steps_done
-        for name, plan in self.game.views.items():
-            shown = self.gallery.show(name)
-            said = {"view": f"{name} = {plan.view.of}", "step": f"{step}", "statistics": plan.view.statistics}
-            said["samples"] = self.game.samples_of(plan.nodes)
-            tag = f"{name} ({plan.view.statistics} statistics{HELD_OUT if said['samples'] == 'held out' else ''})"
+        for plan in self.game.views.values():
+            shown, tag = self.gallery.show(plan.name), tag_of(self.game, plan)
             if (picture := picture_of(shown)) is not None:
-                save_png(self.folder.pictures / f"{name}-{step:09d}.png", picture, said)
-                save_png(self.folder.pictures / f"{name}.png", picture, said)
-                self.board.picture(tag, picture, step)
+                self._keep(plan, picture, tag)
             elif shown.of.ndim == 2:
-                self.board.histogram(tag, shown.of.float().cpu().numpy(), step)
-                self.board.scalars({f"{tag}/{key}": value for key, value in code_statistics(shown.of).items()}, step)
+                self._describe(plan, shown.of.float(), tag)
+        self._embed()
+
+    def _keep(self, plan: ViewPlan, picture: np.ndarray, tag: str) -> None:
+        """Write a picture of a view: as a file of this step, as the latest, and in TensorBoard."""
+        step, samples = self.game.steps_done, self.game.samples_of(plan.nodes)
+        said = {"view": f"{plan.name} = {plan.view.of}", "step": f"{step}", "statistics": plan.view.statistics}
+        for name in (f"{plan.name}-{step:09d}", plan.name):
+            save_png(self.folder.pictures / f"{name}.png", picture, {**said, "samples": samples})
+        self.board.picture(tag, picture, step)
+
+    def _describe(self, plan: ViewPlan, vectors: Tensor, tag: str) -> None:
+        """The histogram and the spectrum of a view of vectors; of codes, beside the variance of their reference."""
+        step, reference = self.game.steps_done, self.game.recipe.reference
+        codes = plan.nodes[plan.of].space.kind == CODE
+        self.board.histogram(tag, vectors.cpu().numpy(), step)
+        self.board.scalars({f"{tag}/{key}": value for key, value in code_statistics(vectors).items()}, step)
+        title = f"eigenvalues, covariance of {len(vectors)} {plan.view.of}, step {step}"
+        ideal = reference.variance if reference and codes else None
+        self.board.picture(f"{tag}/spectrum", spectrum_plot(spectrum(vectors).tolist(), ideal, title), step)
+
+    def _embed(self) -> None:
+        """Write the codes of some pictures as points, for TensorBoard's projector."""
+        cuts = (coder(self.gallery, plan) for plan in self.game.views.values())
+        cut = next((one for one in cuts if one and one.of_data), None)
+        shape = self.game.fields["x"].shape
+        if cut is None or len(shape) != 3 or shape[0] not in (1, 3):
+            return
+        data = self.game.judged_data()
+        count = min(EMBEDDED, data.length)
+        chosen = np.sort(indices(data.length, count, seed=self.game.recipe.run.seed, stream="embedded", step=0))
+        parts = [data.take(part, ["x"])["x"] for part in np.array_split(chosen, -(-count // part_size(cut.plan)))]
+        codes = torch.cat([cut.encode({"x": part}).float().cpu() for part in parts])
+        pictures = np.concatenate([as_stored(part) for part in parts])
+        labels = labels_of(data, chosen, self.game.fields)
+        write_projector(self.folder.events, f"{cut.text}, step {self.game.steps_done}", codes.numpy(), pictures, labels)
+
+
+def labels_of(data: Batches, chosen: np.ndarray, fields: Mapping[str, DataField]) -> dict[str, list[str]]:
+    """What the fields say of whole samples, as texts: classes by name, entries of vectors as numbers."""
+    found: dict[str, list[str]] = {}
+    for name, one in fields.items():
+        if one.values == "classes" and one.shape == ():
+            found[name] = [one.classes[index] for index in data.take(chosen, [name])[name].tolist()]
+        elif one.values == "vector":
+            columns = data.take(chosen, [name])[name].T.tolist()
+            named = one.classes or [f"{name}.{entry}" for entry in range(len(columns))]
+            found |= {each: [f"{value:.4g}" for value in column] for each, column in zip(named, columns, strict=True)}
+    return found
+
+
+def _plain(values: Mapping[str, float]) -> dict[str, float | str]:
+    return {name: plain(value) for name, value in values.items()}
 
 
 def _numbers(values: Mapping[str, Mapping[str, float | Tensor]]) -> dict[str, dict[str, float]]:
@@ -139,4 +211,8 @@ def curves(line: dict[str, Any]) -> dict[str, float]:
     tags |= {f"learning_rate/{player}": rate for player, rate in line["learning_rates"].items()}
     for name, values in line.get("metrics", {}).items():
         tags |= {f"metrics/{name}/{key}": float(value) for key, value in values.items()}
+    for kind in ("gradients", "cosines"):
+        for player, values in line.get(kind, {}).items():
+            tags |= {f"{kind}/{player}/{name}": float(value) for name, value in values.items()}
+    tags |= {f"clock/{key}": line["clock"][key] for key in ("gradients_seconds",) if key in line["clock"]}
     return tags | {"clock/images_per_second": line["clock"]["images_per_second"]}
