@@ -4,7 +4,7 @@ VENV    := .venv
 BIN     := $(VENV)/bin
 PLUGINS := $(wildcard plugins/*)
 
-.PHONY: demo test check compare semantic pairwise format docs lab clean
+.PHONY: demo test check compare semantic pairwise bench format docs lab clean
 
 demo: $(VENV)/.runtime
 	$(BIN)/agekit run recipes/quickstart.toml
@@ -30,6 +30,11 @@ semantic: $(VENV)/.tools
 # MMD in tiles, with all pairs at once, and by geomloss: time and memory at n = m = 16,384; ARGS="--n 4096" is quicker
 pairwise: $(VENV)/.tools
 	OMP_NUM_THREADS=1 $(BIN)/python -m benchmarks.pairwise $(ARGS)
+
+# the speed of a step, of the data and of the start, against a reference loop: docs/benchmarks/cpu.md, within 10 minutes;
+# ARGS="--threads 1 --clock cpu" on a machine that others use, too; AGEKIT_BENCH_CELEBA=FOLDER decodes real photographs
+bench: $(VENV)/.tools
+	$(BIN)/python -m benchmarks.speed.cpu $(ARGS)
 
 format: $(VENV)/.tools
 	$(BIN)/ruff format agekit benchmarks docs plugins tests
