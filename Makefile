@@ -43,7 +43,7 @@ format: $(VENV)/.tools
 docs: $(VENV)/.tools
 	$(BIN)/python docs/write.py
 
-# about six minutes on a quiet core; the page of divergences quotes its numbers
+# about four minutes on a quiet core; the page of divergences quotes its numbers
 lab: $(VENV)/.tools
 	OMP_NUM_THREADS=1 $(BIN)/python docs/lab.py
 	$(BIN)/python docs/write.py
