@@ -14,7 +14,7 @@ from agekit.cli import main
 from agekit.contracts import SHELVES
 
 TRAINING = ["run", "resume", "sweep", "runs", "compare"]
-TRAINING += ["sample", "reconstruct", "interpolate", "encode", "edit", "nearest", "export", "board"]
+TRAINING += ["sample", "reconstruct", "interpolate", "encode", "edit", "nearest", "export", "board", "report"]
 COMMANDS = [*TRAINING, "lab", "plan", "validate", "copy", "schema", "list", "show", "plugins"]
 COMMANDS += ["check", "plugin", "data"]
 HEAVY = {"torch", "pydantic", "numpy", "PIL", "rich", "pluggy"}

@@ -142,6 +142,11 @@ def _comparing(commands: Any) -> None:
     compare.add_argument("--device", metavar="D", help="auto, cpu, cuda, cuda:1, for pictures")
     _trust(compare)
     compare.add_argument("--json", action="store_true", help="all of it as one line of JSON")
+    report = _add(commands, "report", "reporting", "write one page about runs: curves, pictures, numbers, recipes")
+    report.add_argument("runs", metavar="RUN", type=Path, nargs="+", help="runs' folders; they may still be training")
+    report.add_argument(
+        "-o", "--out", metavar="FILE", type=Path, default=Path("report.html"), help="default: report.html"
+    )
 
 
 def _looking(commands: Any) -> None:
