@@ -11,7 +11,7 @@ from agekit.errors import AgekitError, PluginError
 from agekit.testing.kit import CHECKS
 
 PAGE = Path(__file__).parent.parent / "docs" / "plugins.md"
-CORAL = re.findall(r"```python\n(.*?)```", PAGE.read_text(encoding="utf-8"), re.DOTALL)[0]
+CORAL, *OTHERS = re.findall(r"```python\n(.*?)```", PAGE.read_text(encoding="utf-8"), re.DOTALL)
 
 MIXED = '''
 import agekit
@@ -41,16 +41,15 @@ def test_the_table_has_a_row_a_component_and_reasons_below(installed, bare, caps
     installed("mixed", MIXED)
     assert main(["check", "mixed"]) == 1
     out, err = capsys.readouterr()
-    rows = [line.split() for line in out.splitlines()]
-    assert rows[:4] == [
-        ["schedules"],
-        ["contract", "docstring", "known", "values"],
-        ["warm", "pass", "pass", "-", "pass"],
-        ["cold", "pass", "pass", "-", "FAIL"],
+    assert [line.split() for line in out.splitlines()[:3]] == [
+        ["component", "passed", "failed", "not", "applicable"],
+        ["schedule", "warm", "4", "known"],
+        ["schedule", "cold", "2", "values,", "state", "known"],
     ]
-    assert "FAIL  schedule cold, values: raised ZeroDivisionError: division by zero" in out
-    assert "-     known of warm, cold: none declared" in out
-    assert out.splitlines()[-1] == "8 checks of 2 components: 5 passed, 1 failed, 2 not applicable"
+    assert "FAIL  schedule cold, values, state: raised ZeroDivisionError: division by zero" in out.splitlines()
+    assert "-     known of warm, cold: no value is declared known: a classmethod known() that yields" in out
+    ending = r"10 checks of 2 components in \d+ s: 6 passed, 2 failed, 2 not applicable"
+    assert re.fullmatch(ending, out.splitlines()[-1])
     assert "Traceback" not in out
     assert err == ""
 
@@ -87,7 +86,20 @@ def test_the_page_s_plugin_passes(installed, capsys):
     status = main(["check", "coral"])
     out = capsys.readouterr().out
     assert status == 0, out
-    assert "1 component: 15 passed, 0 failed, 0 not applicable" in out
+    assert re.search(r"1 component in \d+ s: 16 passed, 0 failed, 4 not applicable", out)
+
+
+def test_the_page_s_other_components_pass(installed, capsys):
+    named = {"Range": "metrics", "Towards": "controllers", "Squares": "datasets"}
+    assert [re.findall(r"class (\w+)", block)[0] for block in OTHERS] == [*named]
+    head = "import dataclasses\nimport math\n\nimport agekit\nimport numpy as np\nimport torch\n\n"
+    hook = "\n\n@agekit.hookimpl\ndef agekit_register(registries):\n"
+    lines = [f"    registries.{shelf}.add('{name.lower()}', {name})\n" for name, shelf in named.items()]
+    installed("page", head + "\n\n".join(OTHERS) + hook + "".join(lines))
+    status = main(["check", "page"])
+    out = capsys.readouterr().out
+    assert status == 0, out
+    assert re.search(r"18 checks of 3 components in \d+ s: 17 passed, 0 failed, 1 not applicable", out), out
 
 
 def test_the_page_names_every_check():
@@ -97,11 +109,51 @@ def test_the_page_names_every_check():
     assert {name for name in names if f"`{name}`" not in page} == set()
 
 
-def test_a_table_that_is_wider_than_the_terminal_is_parted(installed, bare, capsys, monkeypatch):
+def test_it_is_read_at_eighty_columns(installed, bare, capsys, monkeypatch):
     installed("mixed", MIXED)
-    monkeypatch.setenv("COLUMNS", "30")
+    monkeypatch.setenv("COLUMNS", "80")
     monkeypatch.setenv("TTY_COMPATIBLE", "1")
     main(["check", "mixed"])
+    lines = re.sub(r"\x1b\[\d+m", "", capsys.readouterr().out).splitlines()
+    assert max(map(len, lines)) <= 80
+    (start,) = [i for i, line in enumerate(lines) if line.startswith("-     known of warm, cold: no value is")]
+    assert lines[start + 1].startswith("      ")
+
+
+REPEATING = '''
+import agekit
+
+class Counting(agekit.Schedule):
+    """The number of calls."""
+
+    def __call__(self, progress):
+        self.calls = 1
+        return 1.0
+
+
+class Raising(agekit.Schedule):
+    """Nothing."""
+
+    @classmethod
+    def known(cls):
+        yield agekit.Known(cls(), (agekit.Progress(0, 1, 1),), 1.0)
+
+    def __call__(self, progress):
+        raise RuntimeError("no")
+
+
+@agekit.hookimpl
+def agekit_register(registries):
+    registries.schedules.add("counting", Counting)
+    registries.schedules.add("raising", Raising)
+'''
+
+
+def test_what_fails_for_one_reason_is_told_once(installed, bare, capsys):
+    installed("repeating", REPEATING)
+    assert main(["check", "repeating"]) == 1
     out = capsys.readouterr().out
-    assert sum(line.split()[:1] == ["warm"] for line in out.splitlines()) == 2
-    assert all(name in out for name in ("contract", "docstring", "known", "values"))
+    assert "FAIL  schedule counting, state: Counting sets its attribute 'calls', and a component keeps nothing" in out
+    assert "FAIL  schedule raising, known, values, state: raised RuntimeError: no" in out
+    assert out.count("Counting sets") == 1
+    assert out.count("RuntimeError") == 1

@@ -3,6 +3,7 @@
 from pathlib import Path
 
 from agekit import testing
+from agekit.contracts import Judged
 from agekit.plugins import load
 
 OURS = ["agekit", *sorted(path.name for path in (Path(__file__).parent.parent / "plugins").iterdir())]
@@ -27,11 +28,12 @@ def test_every_component_is_covered():
     assert len(OURS) >= 3
 
 
-def test_every_loss_of_ours_declares_a_known_value():
+def test_every_formula_of_ours_that_is_trained_on_has_a_known_value():
     silent = [
         str(subject)
         for plugin in OURS
         for subject in testing.subjects(load(), plugin)
-        if "known" in testing.checks_of(subject) and not list(subject.component.known())
+        if "known" in testing.checks_of(subject) and not issubclass(subject.component, Judged)
+        if not list(subject.component.known())
     ]
     assert silent == []

@@ -8,7 +8,7 @@ import pytest
 from agekit.contracts import SHELVES, Component
 from agekit.plugins import load
 from agekit.testing import Subject, examine, subjects
-from tests import wrong
+from tests import faulty_losses, faulty_others, wrong
 
 BUILT_IN = subjects(load(), "agekit")[0]
 
@@ -26,16 +26,29 @@ def failures(shelf: str, component: type[Component]) -> Mapping[str, str]:
     return {outcome.check: outcome.reason for outcome in outcomes if outcome.verdict == "fail"}
 
 
-def test_what_is_right_passes():
-    assert failures("divergences", wrong.Right) == {}
+RIGHT: dict[type[Component], str] = {
+    wrong.Right: "divergences",
+    faulty_losses.RightFit: "divergences",
+    faulty_losses.RightDistance: "divergences",
+    faulty_losses.RightError: "reciprocities",
+    faulty_others.RightMap: "encoders",
+    faulty_others.RightDouble: "operators",
+    faulty_others.RightMean: "metrics",
+    faulty_others.RightWeight: "controllers",
+}
+
+
+@pytest.mark.parametrize("component", RIGHT, ids=lambda component: component.__name__)
+def test_what_is_right_passes(component):
+    assert failures(RIGHT[component], component) == {}
 
 
 CAUGHT = {
-    wrong.VarianceForDeviation: ("known", r"is 7\.36.*, where 2\.05.* is declared known"),
-    wrong.MeanSquareForgotten: ("known", r"is 0\.80.*, where 2\.05.* is declared known"),
+    wrong.VarianceForDeviation: ("known", r"is 23\.2.*, where 3\.10.* is declared known"),
+    wrong.MeanSquareForgotten: ("known", r"is 1\.85.*, where 3\.10.* is declared known"),
     wrong.AverageForgotten: ("scaling", r"grows as n\^2\.0: .* a mean over samples does not"),
-    wrong.PartDetached: ("gradient", r"operand 1: the slope is .*, and the gradient says"),
-    wrong.Detached: ("gradient", "no gradient reaches operand 1: something on the way is detached"),
+    wrong.PartDetached: ("gradient", r"along 'of' the slope is .*, and the gradient says"),
+    wrong.Detached: ("gradient", "no gradient reaches 'of': something on the way is detached"),
     wrong.PerRank: ("ranks", r"on the joined batch becomes .* on rank 0 of 2"),
 }
 
@@ -51,3 +64,11 @@ def test_a_divergence_that_is_wrong_in_one_thing_fails_for_that_and_nothing_else
 def test_state_that_is_kept_between_calls_is_caught():
     found = failures("divergences", wrong.Remembering)
     assert re.search(r"becomes .* after other calls: state is kept", found["state"])
+
+
+def test_what_sets_an_attribute_fails_for_that_and_cannot_be_judged_otherwise():
+    outcomes = {one.check: one for one in examine(subject_of("divergences", faulty_losses.SetsItself))}
+    said = "SetsItself sets its attribute 'last', and a component keeps nothing"
+    assert [name for name, one in outcomes.items() if one.verdict == "fail"] == ["state"]
+    assert outcomes["state"].reason == said
+    assert {outcomes[name].reason for name in ("contract", "known", "gradient", "ranks")} == {said}

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator
-from typing import ClassVar
 
 import torch
 import torch.distributed as dist
 from torch import Tensor
 
 import agekit
+
+PAST: dict[int, Tensor] = {}
+"""Where one of these remembers."""
 
 
 class Right(agekit.Divergence):
@@ -21,7 +23,7 @@ class Right(agekit.Divergence):
 
     @classmethod
     def known(cls) -> Iterator[agekit.Known]:
-        yield agekit.Known(cls(), ([[-1.0, 0.0], [3.0, 4.0]],), (2 - math.log(2) + 3.5 - math.log(2)) / 2)
+        yield agekit.Known(cls(), ([[-1.0, -1.0], [-1.0, 5.0], [3.0, -1.0], [3.0, 5.0]],), 4 - math.log(6) / 2)
 
     def __call__(self, codes: Tensor) -> Tensor:
         if codes.ndim != 2 or len(codes) < 2:
@@ -57,6 +59,10 @@ class MeanSquareForgotten(Right):
 class AverageForgotten(agekit.Divergence):
     """The squared length of the codes' sum, where that of their mean is meant: |Σ x|². Made in 2018."""
 
+    @classmethod
+    def known(cls) -> Iterator[agekit.Known]:
+        yield agekit.Known(cls(), ([[0.0, 1.0], [2.0, 3.0], [4.0, 8.0]],), 36.0 + 144.0)
+
     def __call__(self, codes: Tensor) -> Tensor:
         if codes.ndim != 2:
             raise ValueError("a batch [n, d] fits")
@@ -81,13 +87,11 @@ class Detached(Right):
 class Remembering(Right):
     """Of Right, with a running mean that is kept between calls: ½ mean (s² + m² − 1 − log s²). Made in 2018."""
 
-    past: ClassVar[dict[int, Tensor]] = {}
-
     def moments(self, codes: Tensor) -> tuple[Tensor, Tensor]:
         mean, variance = super().moments(codes)
-        before = self.past.get(codes.shape[1], mean.detach())
-        self.past[codes.shape[1]] = (0.9 * before + 0.1 * mean.detach()).to(torch.float64)
-        return mean + (self.past[codes.shape[1]] - mean).detach(), variance
+        before = PAST.get(codes.shape[1], mean.detach())
+        PAST[codes.shape[1]] = (0.9 * before + 0.1 * mean.detach()).to(torch.float64)
+        return mean + (PAST[codes.shape[1]] - mean).detach(), variance
 
 
 class PerRank(Right):

@@ -29,7 +29,10 @@ class CrossEntropy(Loss):
 
     @classmethod
     def known(cls) -> Iterator[Known]:
-        yield Known(cls(), ([[0.0, 0.0, math.log(2)]], torch.tensor([0])), [math.log(4)])
+        zeros = [[0.0, 0.0], [0.0, 0.0]]  # all chances are 1/3, but at the second pixel, whose class has 1/4
+        operands = [[zeros, [[0.0, math.log(2)], [0.0, 0.0]], zeros]], torch.tensor([[[0, 0], [0, 1]]])
+        yield Known(cls(), operands, [(3 * math.log(3) + math.log(4)) / 4])
+        yield Known(cls(balanced=True), operands, [(2 / 3 * (2 * math.log(3) + math.log(4)) + 2 * math.log(3)) / 4])
 
     @property
     def samplewise(self) -> bool:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import argparse
+import textwrap
+import time
 from collections import Counter, defaultdict
 from collections.abc import Iterator, Sequence
 
@@ -13,29 +15,28 @@ from ..testing import Outcome, Subject, checks_of, examine, subjects
 from . import common, printable_lines
 from .components import print_table
 
-CELLS = {"pass": "pass", "fail": "FAIL", "not applicable": "-"}
+MARKS = {"fail": "FAIL", "not applicable": "-"}
 
 
 def check(given: argparse.Namespace) -> int:
     """Check every component of a plugin, and print what came of it; the status is 1 where a check failed."""
-    brought = subjects(common.plugins(), given.plugin)
+    brought, began = subjects(common.plugins(), given.plugin), time.monotonic()
     outcomes = _examined(brought)
-    for shelf, group in _by_shelf(outcomes).items():
-        print(shelf)
-        _print_group(group)
-        print()
-    _print_reasons(outcomes, traceback=given.traceback)
+    print_table(["component", "passed", "failed", "not applicable"], [*_rows(outcomes)])
+    print()
+    for line in _reasons(outcomes, traceback=given.traceback):
+        print(line)
     verdicts = Counter(outcome.verdict for outcome in outcomes)
     counted = f"{len(outcomes)} checks of {len(brought)} component{'' if len(brought) == 1 else 's'}"
     said = f"{verdicts['pass']} passed, {verdicts['fail']} failed, {verdicts['not applicable']} not applicable"
-    print(f"{counted}: {said}")
+    print(f"{counted} in {time.monotonic() - began:.0f} s: {said}")
     return 1 if verdicts["fail"] else 0
 
 
 def _examined(brought: Sequence[Subject]) -> list[Outcome]:
     """The outcomes of all checks, with a bar on a terminal while they are under way."""
     console = make_console(stderr=True)
-    columns = TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn()
+    columns = BarColumn(), MofNCompleteColumn(), TextColumn("{task.description}")
     outcomes: list[Outcome] = []
     with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as bar:
         task = bar.add_task("", total=sum(len(checks_of(subject)) for subject in brought))
@@ -47,46 +48,43 @@ def _examined(brought: Sequence[Subject]) -> list[Outcome]:
     return outcomes
 
 
-def _by_shelf(outcomes: Sequence[Outcome]) -> dict[str, list[Outcome]]:
-    groups: dict[str, list[Outcome]] = defaultdict(list)
+def _rows(outcomes: Sequence[Outcome]) -> Iterator[tuple[str, str, str, str]]:
+    """Of each component, how many checks passed, and which did not."""
+    found: dict[Subject, dict[str, list[str]]] = defaultdict(lambda: defaultdict(list))
     for outcome in outcomes:
-        groups[outcome.subject.shelf.name].append(outcome)
-    return groups
+        found[outcome.subject][outcome.verdict].append(outcome.check)
+    for subject, checks in found.items():
+        failed, apart = (", ".join(checks[verdict]) for verdict in MARKS)
+        yield str(subject), f"{len(checks['pass']):>6}", failed, apart
 
 
-def _print_group(outcomes: Sequence[Outcome]) -> None:
-    """The components of a shelf by their checks; on a narrow terminal, in several tables one below another."""
-    cells: dict[str, dict[str, str]] = defaultdict(dict)
-    for outcome in outcomes:
-        cells[outcome.subject.name][outcome.check] = CELLS[outcome.verdict]
-    names = list(dict.fromkeys(outcome.check for outcome in outcomes))
-    for columns in _fitting(names, max(map(len, cells))):
-        rows = [(f"  {name}", *(row[column] for column in columns)) for name, row in cells.items()]
-        print_table(["", *columns], rows)
-
-
-def _fitting(columns: Sequence[str], first: int) -> Iterator[list[str]]:
-    """The columns in parts that fit the terminal; all at once where there is none."""
-    console = make_console()
-    room = console.width - first - 2 if console.is_terminal else float("inf")
-    part: list[str] = []
-    for column in columns:
-        if part and sum(len(name) + 2 for name in (*part, column)) > room:
-            yield part
-            part = []
-        part.append(column)
-    yield part
-
-
-def _print_reasons(outcomes: Sequence[Outcome], *, traceback: bool) -> None:
-    """What failed and why, each by itself; what was not applicable, by its reason."""
-    apart: dict[tuple[str, str], list[str]] = defaultdict(list)
+def _reasons(outcomes: Sequence[Outcome], *, traceback: bool) -> Iterator[str]:
+    """What failed and why, and what was not applicable, each reason once."""
+    failed: dict[tuple[str, str], list[Outcome]] = defaultdict(list)
+    apart: dict[tuple[str, str], list[Outcome]] = defaultdict(list)
     for outcome in outcomes:
         if outcome.verdict == "fail":
-            print("\n  ".join(printable_lines(f"FAIL  {outcome.subject}, {outcome.check}: {outcome.reason}")))
-            if traceback:
-                print(outcome.details)
-        elif outcome.reason:
-            apart[outcome.check, outcome.reason].append(outcome.subject.name)
-    for (name, reason), whose in apart.items():
-        print("\n  ".join(printable_lines(f"-     {name} of {', '.join(whose)}: {reason}")))
+            failed[str(outcome.subject), outcome.reason].append(outcome)
+    for outcome in outcomes:
+        if outcome.verdict == "not applicable" and (str(outcome.subject), outcome.reason) not in failed:
+            apart[outcome.check, outcome.reason].append(outcome)
+    for (subject, reason), alike in failed.items():
+        yield from _lines("fail", f"{subject}, {_listed([one.check for one in alike])}: {reason}")
+        if traceback:
+            yield alike[0].details
+    for (check, reason), alike in apart.items():
+        yield from _lines("not applicable", f"{check} of {_listed([one.subject.name for one in alike])}: {reason}")
+    if failed or apart:
+        yield ""
+
+
+def _listed(names: Sequence[str]) -> str:
+    return ", ".join(names)
+
+
+def _lines(verdict: str, said: str) -> Iterator[str]:
+    """A reason behind its mark; on a terminal its lines are broken between words."""
+    console = make_console()
+    room = max(console.width - 6, 20) if console.is_terminal else None
+    lines = [part for line in printable_lines(said) for part in (textwrap.wrap(line, room) if room else [line])]
+    yield f"{MARKS[verdict]:<6}" + "\n      ".join(lines)

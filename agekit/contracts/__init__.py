@@ -1,6 +1,6 @@
 """What components promise. Floor 0: nothing here imports torch, or anything else of agekit but its errors."""
 
-from .component import Component, Known, draws, option
+from .component import Component, Known, StateKept, draws, option
 from .controller import Controller, Reading
 from .dataset import BrokenSample, Dataset, Download, Source
 from .loss import Adversarial, Divergence, Law, Loss, Reciprocity
@@ -47,6 +47,7 @@ __all__ = [
     "Shelf",
     "Source",
     "Space",
+    "StateKept",
     "draws",
     "option",
 ]

@@ -11,6 +11,10 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 from pydantic_core import PydanticKnownError
 
 
+class StateKept(AttributeError):
+    """A component sets an attribute: it would keep something between calls."""
+
+
 class Component(BaseModel):
     """Typed options; the subclass adds what it does with them.
 
@@ -27,6 +31,12 @@ class Component(BaseModel):
         if inspect.isabstract(cls) and not isinstance(value, cls):
             raise PydanticKnownError("is_instance_of", {"class": cls.__name__})
         return value
+
+    def __setattr__(self, name: str, value: Any) -> None:
+        """Refuse to remember anything but what pydantic makes of an instance as it is made."""
+        if name not in type(self).__private_attributes__:
+            raise StateKept(f"{type(self).__name__} sets its attribute {name!r}, and a component keeps nothing")
+        super().__setattr__(name, value)
 
     @classmethod
     def summary(cls) -> str:

@@ -7,12 +7,14 @@ from collections.abc import Mapping
 
 import numpy as np
 from numpy.typing import NDArray
+from PIL import Image
 
 from ..contracts import DataField, Dataset, Source
 from ..data.reading import Reader
 from ..errors import MissingData
 from . import declared
 from .instances import instances
+from .purity import untouched
 from .subject import Broken, NotApplicable, Subject
 
 SAMPLES = 3
@@ -60,8 +62,39 @@ def samples(subject: Subject) -> None:
     if len(source) < 1 or not source.identity() or source.identity() != dataset.open().identity():
         raise Broken("its source is empty, or has no identity that stays the same")
     multiprocessing.reduction.ForkingPickler.dumps(source)  # as worker processes are handed it
-    for index in range(min(SAMPLES, len(source))):
+    first = range(min(SAMPLES, len(source)))
+    names, again = ([opened.name(index) for index in first] for opened in (source, dataset.open()))
+    if names != again:
+        raise Broken(f"its samples begin with {', '.join(names)}, and with {', '.join(again)} when it is opened again")
+    for index in first:
         _check_sample(source, index, dataset.fields())
+
+
+def frame(subject: Subject) -> None:
+    """A picture from anywhere is framed as x is: uint8, of its shape, however large the picture."""
+    dataset = of(subject)
+    if type(dataset).frame is Dataset.frame:
+        raise NotApplicable("it frames pictures as all do: the largest square in the middle")
+    shape = dataset.fields()["x"].shape
+    for size in ((178, 218), (300, 40), (16, 16)):
+        made = dataset.frame(Image.new("RGB", size, (200, 100, 0)))
+        if made is not None and (made.dtype != np.uint8 or not _fits(made.shape, shape)):
+            raise Broken(
+                f"a picture of {size[0]} × {size[1]} is framed as {made.dtype} {[*made.shape]}, and x is {[*shape]}"
+            )
+
+
+def state(subject: Subject) -> None:
+    """Asking for its fields leaves it as it is, and gives the same each time."""
+    dataset = of(subject)
+    with untouched(dataset, {}, repr(dataset)):
+        first, again = dataset.fields(), dataset.fields()
+    if list(first.items()) != list(again.items()):
+        raise Broken("its fields are others when they are asked for again")
+
+
+def _fits(found: tuple[int, ...], declared: tuple[int | None, ...]) -> bool:
+    return len(found) == len(declared) and all(b is None or a == b for a, b in zip(found, declared, strict=True))
 
 
 def _check_sample(source: Source, index: int, fields: Mapping[str, DataField]) -> None:

@@ -13,7 +13,7 @@ from ..contracts import Component
 from .instances import default
 from .subject import Broken, NotApplicable, Subject
 
-FORMULA = re.compile(r"[=+²³√∑Σ∫·×‖|^/−≤≥]|\w\(\w")
+FORMULA = re.compile(r"[=+±²³√∑Σ∫·×‖|^/−≤≥←∝∇]|\w\(\w")
 SOURCE = re.compile(r"\b[A-Z][\w’'-]+.*\b(1[6-9]|20)\d\d\b", re.DOTALL)
 """A name, and after it a year."""
 

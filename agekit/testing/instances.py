@@ -36,6 +36,13 @@ def instances(subject: Subject) -> tuple[Component, ...]:
     return tuple(dict.fromkeys(one for one in made if one is not None))
 
 
+def choices(subject: Subject) -> Iterator[tuple[str, Any]]:
+    """The options of which there are few values, with each that an instance has."""
+    for name, field in subject.component.model_fields.items():
+        if any(True for _ in _choices(field)):
+            yield from ((name, choice) for choice in dict.fromkeys(getattr(made, name) for made in instances(subject)))
+
+
 def default(subject: Subject) -> Component:
     """The instance of the defaults. Raises `NotApplicable` where there is none."""
     return instances(subject)[0]

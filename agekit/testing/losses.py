@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import inspect
-from dataclasses import replace
+from collections.abc import Callable
 from typing import Any
 
 import torch
@@ -11,11 +11,11 @@ from torch import Tensor
 
 from ..contracts import Adversarial, Divergence, Loss, Measure, Reciprocity, draws
 from . import declared
-from .operands import Batch, Example
+from .operands import DIM, Batch, Example, N
+from .purity import undrawn, untouched
 from .subject import Broken, NotApplicable, Subject
 from .worlds import examples, first_examples
 
-N, DIM = 12, 3
 STEP = 1e-5
 """Of central differences in float64."""
 
@@ -29,14 +29,22 @@ def contract(subject: Subject) -> None:
     except NotApplicable as reason:
         raise Broken(str(reason)) from reason
     for example in every:
-        value = example.value(example.draw(N, DIM))
-        if not isinstance(value, Tensor) or not value.is_floating_point():
-            raise Broken(f"{example} it returns {type(value).__name__}, where a tensor of numbers fits")
-        scalar, each = value.shape == (), value.shape == (N,)
-        one_each = issubclass(subject.component, Reciprocity | Adversarial)
-        if not (each if one_each else scalar if issubclass(subject.component, Divergence) else scalar or each):
-            fitting = "one value a sample, [n]," if one_each else "a scalar"
-            raise Broken(f"{example} it returns {[*value.shape]} for {N} samples, where {fitting} fits")
+        _check_returned(subject, example, example.value(example.draw(N, DIM)), N)
+        try:
+            alone = example.value(example.draw(1, DIM))
+        except ValueError:  # one sample has no spread
+            continue
+        _check_returned(subject, example, alone, 1)
+
+
+def _check_returned(subject: Subject, example: Example, value: Any, n: int) -> None:
+    if not isinstance(value, Tensor) or not value.is_floating_point():
+        raise Broken(f"{example}: it returns {type(value).__name__}, where a tensor of numbers fits")
+    scalar, each = value.shape == (), value.shape == (n,)
+    one_each = issubclass(subject.component, Reciprocity | Adversarial)
+    if not (each if one_each else scalar if issubclass(subject.component, Divergence) else scalar or each):
+        fitting = "one value a sample, [n]," if one_each else "a scalar"
+        raise Broken(f"{example}: it returns {[*value.shape]} for n = {n} samples, where {fitting} fits")
 
 
 def check_signature(subject: Subject, call: Any) -> None:
@@ -55,42 +63,41 @@ def gradient(subject: Subject) -> None:
     """The gradient is that of the value, in float64, and reaches all samples.
 
     It is compared with a central difference along a random direction: for the first operand, or for that which the loss
-    itself differentiates by, and for both of a reciprocity. The second of a divergence may enter as a constant in part.
+    itself differentiates by, and for both of a reciprocity; for others of a loss where any reaches them. The second of
+    a divergence may enter as a constant in part.
     """
     for example in examples(subject):
         batch = example.draw(6, DIM)
         floating = [index for index, raw in enumerate(batch.raws) if raw.is_floating_point()]
         watched = [i for i, operand in enumerate(example.measure.operands.values()) if operand.differentiated]
-        exact = floating if issubclass(subject.component, Reciprocity) else (watched or floating)[:1]
-        for index in exact:
-            _check_slope(example, batch, index)
-        for index in floating if issubclass(subject.component, Divergence) else ():
-            slope_of(example, batch, index)
+        first = (watched or floating)[:1]
+        for index in floating:
+            needed = index in first or issubclass(subject.component, Divergence | Reciprocity)
+            reached = slope_of(example, batch, index, needed=needed)
+            if reached and (index in first or not issubclass(subject.component, Divergence)):
+                _check_slope(example, batch, index, *reached)
 
 
-def slope_of(example: Example, batch: Batch, index: int) -> tuple[Tensor, Tensor]:
-    """The value, summed, and its gradient by the raw numbers of one operand. Raises `Broken` where there is none."""
-    raws = [*batch.raws]
-    raws[index] = leaf = raws[index].clone().requires_grad_()
-    value = example.value(replace(batch, raws=tuple(raws))).sum()
+def slope_of(example: Example, batch: Batch, index: int, *, needed: bool) -> tuple[Tensor, Tensor] | None:
+    """The value, summed, and its gradient by the raw numbers of one operand; None, or `Broken`, where there is none."""
+    leaf = batch.raws[index].clone().requires_grad_()
+    value = example.value(batch.with_raw(index, leaf)).sum()
     slope = torch.autograd.grad(value, leaf, allow_unused=True)[0] if value.requires_grad else None
-    if slope is None:
-        raise Broken(f"{example} no gradient reaches operand {index + 1}: something on the way is detached")
-    return value.detach(), slope
+    if slope is None and needed:
+        raise Broken(f"{example}: no gradient reaches {example.sampled[index]!r}: something on the way is detached")
+    return None if slope is None else (value.detach(), slope)
 
 
-def _check_slope(example: Example, batch: Batch, index: int) -> None:
-    value, slope = slope_of(example, batch, index)
+def _check_slope(example: Example, batch: Batch, index: int, value: Tensor, slope: Tensor) -> None:
     way = torch.randn(slope.shape, generator=torch.Generator().manual_seed(0), dtype=slope.dtype)
 
     def ahead(step: float) -> float:
-        raws = [*batch.raws]
-        raws[index] = raws[index] + step * way
-        return example.value(replace(batch, raws=tuple(raws))).sum().item()
+        return example.value(batch.with_raw(index, batch.raws[index] + step * way)).sum().item()
 
     change, said = (ahead(STEP) - ahead(-STEP)) / (2 * STEP), (slope * way).sum().item()
     if not abs(change - said) <= 1e-5 * max(abs(change), abs(said)) + 1e-7 * max(1, abs(value.item())):
-        raise Broken(f"{example} operand {index + 1}: the slope is {change:.6g}, and the gradient says {said:.6g}")
+        name = example.sampled[index]
+        raise Broken(f"{example}: along {name!r} the slope is {change:.6g}, and the gradient says {said:.6g}")
 
 
 def order(subject: Subject) -> None:
@@ -102,7 +109,7 @@ def order(subject: Subject) -> None:
         straight, other = example.value(batch), example.value(batch.rows(turned))
         expected = straight if straight.ndim == 0 else straight[turned]
         if not close(other, expected, 1e-9):
-            raise Broken(f"{example} {shown(expected)} becomes {shown(other)} when the samples change places")
+            raise Broken(f"{example}: {shown(expected)} becomes {shown(other)} when the samples change places")
 
 
 def samplewise(subject: Subject) -> None:
@@ -116,7 +123,7 @@ def samplewise(subject: Subject) -> None:
         parts = [example.value(batch.rows(rows)) for rows in (slice(N // 3), slice(N // 3, N))]
         if whole.shape != (N,) or (not _draws(example) and not close(torch.cat(parts), whole, 1e-9)):
             found = shown(torch.cat([part.reshape(-1) for part in parts]))
-            raise Broken(f"{example} {shown(whole)} becomes {found} in two portions, and it is declared samplewise")
+            raise Broken(f"{example}: {shown(whole)} becomes {found} in two portions, and it is declared samplewise")
 
 
 def is_samplewise(measure: Measure) -> bool:
@@ -129,29 +136,36 @@ def _draws(example: Example) -> bool:
 
 
 def state(subject: Subject) -> None:
-    """Nothing is kept between calls: what was computed before makes no difference, and no attribute changes."""
+    """A call leaves its operands and the component as they are, and makes no difference to later ones."""
     for example in examples(subject):
         batch = example.draw(N, DIM)
-        before, first = repr(vars(example.measure)), example.value(batch)
+        operands = example.operands(batch)
+        with untouched(example.measure, example.named(operands), example):
+            first = example.of(operands)
         for seed in (1, 2):
             example.value(example.draw(N + 4, DIM, seed=seed).each(lambda raw: 2 * raw - 1))
         again = example.value(batch)
         if not torch.equal(first, again):
-            raise Broken(f"{example} {shown(first)} becomes {shown(again)} after other calls: state is kept")
-        if repr(vars(example.measure)) != before:
-            raise Broken(f"{example} a call changes its attributes")
+            raise Broken(f"{example}: {shown(first)} becomes {shown(again)} after other calls: state is kept")
 
 
 def seed(subject: Subject) -> None:
     """What is drawn comes from the generator that is handed over, and from nothing else."""
     for example in examples(subject):
         batch = example.draw(N, DIM)
-        before, first = torch.get_rng_state(), example.value(batch)
-        if not torch.equal(before, torch.get_rng_state()):
-            raise Broken(f"{example} it draws from torch's global state, where a keyword `generator` fits")
-        again = example.value(batch)
+        with undrawn(example):
+            first, again = example.value(batch), example.value(batch)
         if not torch.equal(first, again):
-            raise Broken(f"{example} {shown(first)} becomes {shown(again)} with the same seed")
+            raise Broken(f"{example}: {shown(first)} becomes {shown(again)} with the same seed")
+
+
+def value_and_slope(call: Callable[[Batch], Tensor], batch: Batch) -> tuple[Tensor, Tensor]:
+    """The value of a batch, and the gradient of its sum by the first numbers that have one: zeros without any."""
+    leaves = batch.each(lambda raw: raw.clone().requires_grad_())
+    value = call(leaves)
+    first = next(raw for raw in leaves.raws if raw.is_floating_point())
+    slope = torch.autograd.grad(value.sum(), first, allow_unused=True)[0] if value.requires_grad else None
+    return value.detach(), torch.zeros_like(first) if slope is None else slope
 
 
 def close(a: Tensor, b: Tensor, tolerance: float) -> bool:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from types import MethodType
 from typing import Any
@@ -15,17 +15,23 @@ from ..contracts import SCORE, Measure, Metric, Space, draws
 Axes = Callable[[int], tuple[int, ...]]
 """The shape of one sample, by the dimension of codes."""
 
+N, DIM = 12, 3
+"""How many samples are drawn, and the dimension of codes, where a check needs no others."""
 SEED = 5
 
 
 @dataclass(frozen=True)
 class Slot:
-    """One operand: the shape of its raw numbers, if it has any, and what is made of them."""
+    """One operand: what it is, the shape of its raw numbers, if it has any, and what is made of them."""
 
     label: str
     axes: Axes | None
     make: Callable[[Any, int], Any]
     classes: tuple[str, ...] = ()
+
+    def __str__(self) -> str:
+        shape = f"[{', '.join(map(str, ('n', *self.axes(DIM))))}]" if self.axes else ""
+        return " ".join(part for part in (self.label, shape) if part)
 
 
 @dataclass(frozen=True)
@@ -43,6 +49,10 @@ class Batch:
         """Some samples of it."""
         return replace(self, raws=tuple(raw[chosen] for raw in self.raws))
 
+    def with_raw(self, index: int, raw: Tensor) -> Batch:
+        """The batch with the numbers of one operand changed."""
+        return replace(self, raws=(*self.raws[:index], raw, *self.raws[index + 1 :]))
+
 
 @dataclass(frozen=True)
 class Example:
@@ -52,8 +62,14 @@ class Example:
     slots: tuple[Slot, ...]
 
     def __str__(self) -> str:
-        said = ", ".join(f"{name} = {getattr(self.measure, name)}" for name in sorted(self.measure.model_fields_set))
-        return f"of {', '.join(slot.label for slot in self.slots)}{f', with {said}' if said else ''}"
+        operands = (f"{name} {slot}" for name, slot in zip(self.measure.operands, self.slots, strict=True))
+        options = (f"{name} = {getattr(self.measure, name)}" for name in sorted(self.measure.model_fields_set))
+        return ", ".join((*operands, *options))
+
+    @property
+    def sampled(self) -> list[str]:
+        """The operands that raw numbers are drawn for, in their order."""
+        return [name for name, slot in zip(self.measure.operands, self.slots, strict=True) if slot.axes]
 
     def draw(self, n: int, dim: int, *, seed: int = SEED, dtype: torch.dtype = torch.float64) -> Batch:
         """Random numbers for a batch: normal ones, spread 0.7 about 0.3, so that no point is a special one."""
@@ -68,8 +84,8 @@ class Example:
         return Batch(tuple(raws), dim)
 
     def operands(self, batch: Batch) -> list[Any]:
-        """What it is called with."""
-        raws = iter(batch.raws)
+        """What it is called with. The batch itself is out of its reach."""
+        raws = iter(raw.clone() for raw in batch.raws)
         made = [slot.make(next(raws) if slot.axes else None, batch.dim) for slot in self.slots]
         declared = [*self.measure.operands.values()]
         for index in [i for i, operand in enumerate(declared) if operand.differentiated]:
@@ -80,9 +96,18 @@ class Example:
             ]
         return made
 
+    def named(self, operands: Sequence[Any]) -> Mapping[str, Tensor]:
+        """Those operands that are tensors, by name."""
+        pairs = zip(self.measure.operands, operands, strict=True)
+        return {name: operand for name, operand in pairs if isinstance(operand, Tensor)}
+
     def value(self, batch: Batch) -> Tensor:
         """What it makes of a batch; what it draws is the same each time."""
         return self.of(self.operands(batch))
+
+    def at(self, *raws: Tensor) -> Tensor:
+        """What it makes of raw numbers."""
+        return self.value(Batch(raws, DIM))
 
     def of(self, operands: Sequence[Any]) -> Tensor:
         """What the loss makes of operands, or the metric's rows of them."""

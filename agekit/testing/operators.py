@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import functools
 import itertools
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 from torch import Tensor
 
 from ..contracts import Operator, Space, draws
-from . import declared
+from . import compiling, declared
 from .instances import instances
+from .layouts import laid_out, on_meta
 from .losses import close
+from .purity import undrawn, untouched
 from .spaces import batch, offers
 from .subject import Broken, NotApplicable, Subject
 
@@ -37,7 +39,11 @@ class Applied:
         return tuple(batch(space, N, index) for index, space in enumerate(self.sees))
 
     def __call__(self, *inputs: Tensor) -> Tensor:
-        """What it makes; what it draws is the same each time."""
+        """What it makes; what it draws is the same each time. The inputs themselves are out of its reach."""
+        return self.apply(*(x.clone() for x in inputs))
+
+    def apply(self, *inputs: Tensor) -> Tensor:
+        """What it makes of these very inputs."""
         chance = {"generator": torch.Generator().manual_seed(0)} if draws(type(self.operator).__call__) else {}
         return self.operator(*inputs, **chance)
 
@@ -76,12 +82,36 @@ def contract(subject: Subject) -> None:
     except NotApplicable as reason:
         raise Broken(str(reason)) from reason
     for one in every:
-        made = one(*one.inputs())
         promised = one.operator.space(*one.sees)
-        if made.shape != (N, *promised.shape):
-            raise Broken(f"{one} it makes {[*made.shape]} of {N} samples, where {promised} is promised")
-        if made.is_floating_point() and not made.isfinite().all():
-            raise Broken(f"{one} it makes values that are not finite")
+        for n in (N, 1):
+            _check_made(one, one(*(x[:n] for x in one.inputs())), promised, n)
+        _check_unknown(one)
+
+
+def _check_made(one: Applied, made: Tensor, promised: Space, n: int) -> None:
+    if made.shape != (n, *promised.shape):
+        raise Broken(f"{one}: it makes {[*made.shape]} of n = {n}, where {promised} is promised")
+    if made.is_floating_point() and (made.dtype != torch.float32 or not made.isfinite().all()):
+        raise Broken(f"{one}: it makes {made.dtype} or values that are not finite, where finite float32 fits")
+
+
+def _check_unknown(one: Applied) -> None:
+    """Sizes that only the data knows are None: space() takes them, or refuses them in words."""
+    unknown = tuple(replace(space, shape=_unsized(space)) for space in one.sees)
+    try:
+        one.operator.space(*unknown)
+    except ValueError:
+        return
+    except TypeError as error:
+        shown = ", ".join(map(str, unknown))
+        raise Broken(
+            f"of {shown}: space() raises TypeError: {error}; None is a size that only the data knows"
+        ) from error
+
+
+def _unsized(space: Space) -> tuple[int | None, ...]:
+    """An image's or a parse map's shape, its sides unknown."""
+    return (*space.shape[:-2], None, None) if len(space.shape) > 1 else space.shape
 
 
 def gradient(subject: Subject) -> None:
@@ -95,9 +125,8 @@ def gradient(subject: Subject) -> None:
             continue
         checked += 1
         if one.operator.stops == made.requires_grad:
-            raise Broken(
-                f"{one} it says stops = {one.operator.stops}, and {'a' if made.requires_grad else 'no'} gradient passes"
-            )
+            passes = "a" if made.requires_grad else "no"
+            raise Broken(f"{one}: it says stops = {one.operator.stops}, and {passes} gradient passes")
         if made.requires_grad:
             _check_slope(one, inputs, made)
     if not checked:
@@ -122,7 +151,7 @@ def _check_slope(one: Applied, inputs: tuple[Tensor, ...], made: Tensor) -> None
 
     change = (ahead(1e-5) - ahead(-1e-5)) / 2e-5
     if abs(change - said) > 1e-5 * max(abs(change), abs(said)) + 1e-7:
-        raise Broken(f"{one} the slope is {change:.6g}, and the gradient says {said:.6g}")
+        raise Broken(f"{one}: the slope is {change:.6g}, and the gradient says {said:.6g}")
 
 
 def order(subject: Subject) -> None:
@@ -133,21 +162,52 @@ def order(subject: Subject) -> None:
         inputs = one.inputs()
         halves = [one(*(x[rows] for x in inputs)) for rows in (slice(0, N // 2), slice(N // 2, N))]
         if not close(torch.cat(halves).double(), one(*inputs).double(), 1e-5):
-            raise Broken(f"{one} what it makes of a sample depends on the rest of the batch")
+            raise Broken(f"{one}: what it makes of a sample depends on the rest of the batch")
+
+
+def layout(subject: Subject) -> None:
+    """However its operands lie in memory, channels last above all, it makes the same."""
+    for one in applied(subject):
+        try:
+            made = one.apply(*map(laid_out, one.inputs()))
+        except RuntimeError as error:
+            raise Broken(f"{one}: laid out channels last, or by columns, they raise {error}") from error
+        if not close(made.double(), one(*one.inputs()).double(), 1e-5):
+            raise Broken(f"{one}: it makes something else with another layout in memory")
+
+
+def compiled(subject: Subject) -> None:
+    """Compiled by torch.compile it makes the same."""
+    for one in applied(subject)[:1]:
+        with compiling.compiled(one.apply) as call:
+            made = call(*one.inputs())
+        if not close(made.double(), one(*one.inputs()).double(), 1e-4):
+            raise Broken(f"{one}: it makes something else when it is compiled")
+
+
+def device(subject: Subject) -> None:
+    """What it makes is on its operands' device: on the meta device, which stands for any other than the CPU."""
+    for one in applied(subject):
+        if draws(type(one.operator).__call__):
+            raise NotApplicable("it draws, and the meta device has no generator")
+        on_meta(one, one.apply, one.inputs())
 
 
 def state(subject: Subject) -> None:
-    """Nothing is kept between calls."""
+    """A call leaves its operands and the component as they are, and makes no difference to later ones."""
     for one in applied(subject):
-        first = one(*one.inputs())
+        inputs = one.inputs()
+        with untouched(one.operator, {f"operand {i + 1}": x for i, x in enumerate(inputs)}, one):
+            first = one.apply(*inputs)
         one(*(x.flip(0) for x in one.inputs()))
         if not torch.equal(first, one(*one.inputs())):
-            raise Broken(f"{one} it makes something else after other calls: state is kept")
+            raise Broken(f"{one}: it makes something else after other calls: state is kept")
 
 
 def seed(subject: Subject) -> None:
     """What is drawn comes from the generator that is handed over, and from nothing else."""
     for one in applied(subject):
-        before, first = torch.get_rng_state(), one(*one.inputs())
-        if not torch.equal(before, torch.get_rng_state()) or not torch.equal(first, one(*one.inputs())):
-            raise Broken(f"{one} it draws from a global state, where a keyword `generator` fits")
+        with undrawn(one):
+            first, again = one(*one.inputs()), one(*one.inputs())
+        if not torch.equal(first, again):
+            raise Broken(f"{one}: it makes something else with the same seed")

@@ -18,8 +18,8 @@ import torch.distributed as dist
 from torch import Tensor
 
 from ..contracts import SHELVES
-from .losses import DIM, N, close, is_samplewise, shown
-from .operands import Batch, Example
+from .losses import close, is_samplewise, shown, value_and_slope
+from .operands import DIM, Batch, Example, N
 from .subject import Broken, NotApplicable, Subject
 from .worlds import first_examples
 
@@ -34,19 +34,22 @@ Request = tuple[list[str], str, str, Places, Places]
 def ranks(subject: Subject) -> None:
     """On each of two ranks a loss of the gathered batch is that of one process; a samplewise one is, of own samples.
 
-    So nothing may be taken from the rank, from its own part of the batch, or from its own past.
+    So nothing may be taken from the rank, from its own part of the batch, or from its own past; and no gradient may be
+    lost on the way between ranks.
     """
     examples = first_examples(subject)
+    joined = [value_and_slope(example.value, example.draw(N, DIM)) for example in examples]
     references, datasets = (tuple(map(place, classes)) for classes in (subject.references, subject.datasets))
     answers = _pair().ask((sys.path, subject.shelf.key, place(subject.component), references, datasets))
-    for index, example in enumerate(examples):
-        whole = example.value(example.draw(N, DIM)).detach()
-        values = [torch.tensor(answer[index], dtype=whole.dtype) for answer in answers]
-        apart = is_samplewise(example.measure)
-        for rank, value in enumerate([torch.cat(values)] if apart else values):
-            if not close(value, whole, 1e-9):
-                where = f"{RANKS} ranks" if apart else f"rank {rank} of {RANKS}"
-                raise Broken(f"{example} {shown(whole)} on the joined batch becomes {shown(value)} on {where}")
+    for index, (example, (whole, slope)) in enumerate(zip(examples, joined, strict=True)):
+        for rank, answer in enumerate(answers):
+            value, found = (torch.tensor(numbers, dtype=whole.dtype) for numbers in answer[index])
+            part = _rows_of(rank) if is_samplewise(example.measure) else slice(None)
+            wanted = whole[part] if whole.ndim else whole
+            for what, here, there in (("", value, wanted), ("the gradient ", found, slope[part])):
+                if not close(here, there, 1e-9):
+                    changed = f"{what}{shown(there)} on the joined batch becomes {shown(here)}"
+                    raise Broken(f"{example}: {changed} on rank {rank} of {RANKS}")
 
 
 def place(component: type) -> str:
@@ -141,15 +144,19 @@ def _answer(rank: int, request: Request) -> list[Any]:
     sys.path[:], key, component, *others = request
     shelf = next(shelf for shelf in SHELVES if shelf.key == key)
     subject = Subject(shelf, "", _found(component), *(tuple(map(_found, places)) for places in others))
-    return [_value(rank, example).tolist() for example in first_examples(subject)]
+    return [[part.tolist() for part in _on(rank, example)] for example in first_examples(subject)]
 
 
-def _value(rank: int, example: Example) -> Tensor:
+def _rows_of(rank: int) -> slice:
+    return slice(rank * (N // RANKS), (rank + 1) * (N // RANKS))
+
+
+def _on(rank: int, example: Example) -> tuple[Tensor, Tensor]:
     """The loss of the batch that is gathered from the ranks, or, of a samplewise one, of this rank's own samples."""
-    size = N // RANKS
-    part = example.draw(N, DIM).rows(slice(rank * size, (rank + 1) * size))
-    apart = is_samplewise(example.measure)
-    return example.value(part if apart else Batch(tuple(map(_gathered, part.raws)), DIM)).detach()
+    part = example.draw(N, DIM).rows(_rows_of(rank))
+    if not is_samplewise(example.measure):
+        part = Batch(tuple(map(_gathered, part.raws)), DIM)
+    return value_and_slope(example.value, part)
 
 
 def _gathered(part: Tensor) -> Tensor:

@@ -10,20 +10,29 @@ from torch import Tensor, nn
 
 from ..contracts import Optimizer, Progress, Schedule
 from .instances import instances
+from .purity import undrawn, untouched
 from .subject import Broken, Subject
 
 STAGES = (Progress(0, 1, 1), *(Progress(step, 100, 10) for step in (0, 1, 49, 99, 100)), Progress(7, 10**9, 10**6))
 
 
 def values(subject: Subject) -> None:
-    """A schedule gives a finite number at every step of a stage, and the same one whenever it is asked."""
+    """A schedule gives a finite number at every step of a stage."""
+    for schedule in instances(subject):
+        for progress in STAGES:
+            value = schedule(progress) if isinstance(schedule, Schedule) else 0.0
+            if not isinstance(value, float | int) or not math.isfinite(value):
+                raise Broken(f"{schedule!r} gives {value!r} at {progress}")
+
+
+def repeated(subject: Subject) -> None:
+    """A schedule gives the same number whenever it is asked, and keeps nothing."""
     for schedule in instances(subject):
         if isinstance(schedule, Schedule):
-            first = [schedule(progress) for progress in STAGES]
-            for progress, value in zip(STAGES, first, strict=True):
-                if not isinstance(value, float | int) or not math.isfinite(value):
-                    raise Broken(f"{schedule!r} gives {value!r} at {progress}")
-            if [schedule(progress) for progress in reversed(STAGES)] != first[::-1]:
+            with untouched(schedule, {}, repr(schedule)), undrawn(repr(schedule)):
+                first = [schedule(progress) for progress in STAGES]
+                again = [schedule(progress) for progress in reversed(STAGES)]
+            if again != first[::-1]:
                 raise Broken(f"{schedule!r} gives another number when it is asked again")
 
 
@@ -47,10 +56,13 @@ class _Bowl:
 
 
 def descent(subject: Subject) -> None:
-    """An optimizer lowers a quadratic, at the learning rate that is written into it, and stands still at 0."""
+    """An optimizer lowers a quadratic, at the learning rate that is written into it, and stands still at 0.
+
+    Every parameter that has a gradient moves, and none that has not.
+    """
     for optimizer in instances(subject):
         if isinstance(optimizer, Optimizer):
-            bowl = _Bowl()
+            bowl, start = _Bowl(), _Bowl().parameters
             built, before = optimizer.build(bowl.parameters), bowl.cost().item()
             bowl.descend(built, 1, 0.0)
             if bowl.cost().item() != before:
@@ -58,6 +70,22 @@ def descent(subject: Subject) -> None:
             bowl.descend(built, 30, 1e-2)
             if not bowl.cost().item() < before:
                 raise Broken(f"{optimizer!r} does not lower a quadratic in 30 steps: {before:.4g} → {bowl.cost():.4g}")
+            for now, then in zip(bowl.parameters, start, strict=True):
+                if torch.equal(now, then) != (now.grad is None):
+                    which, found = ("a", "stays") if now.grad is not None else ("no", "moves")
+                    raise Broken(f"{optimizer!r}: a parameter that has {which} gradient {found}")
+
+
+def seed(subject: Subject) -> None:
+    """An optimizer makes the same steps each time, and draws from no state that everybody shares."""
+    for optimizer in instances(subject):
+        if isinstance(optimizer, Optimizer):
+            first, again = _Bowl(), _Bowl()
+            with undrawn(repr(optimizer)):
+                for bowl in (first, again):
+                    bowl.descend(optimizer.build(bowl.parameters), 3, 1e-2)
+            if not all(torch.equal(a, b) for a, b in zip(first.parameters, again.parameters, strict=True)):
+                raise Broken(f"{optimizer!r} makes other steps each time")
 
 
 def state(subject: Subject) -> None:
@@ -65,7 +93,8 @@ def state(subject: Subject) -> None:
     for optimizer in instances(subject):
         if isinstance(optimizer, Optimizer):
             whole, half, rest = _Bowl(), _Bowl(), _Bowl()
-            whole.descend(optimizer.build(whole.parameters), 6, 1e-2)
+            with untouched(optimizer, {}, repr(optimizer)):
+                whole.descend(optimizer.build(whole.parameters), 6, 1e-2)
             first = optimizer.build(half.parameters)
             half.descend(first, 3, 1e-2)
             for ours, theirs in zip(rest.parameters, half.parameters, strict=True):

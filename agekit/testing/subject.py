@@ -10,8 +10,8 @@ from typing import Literal
 
 import torch
 
-from ..contracts import Component, Dataset, Reference, Shelf
-from ..errors import MissingData
+from ..contracts import Component, Dataset, Reference, Shelf, StateKept
+from ..errors import MissingData, PluginError
 
 Verdict = Literal["pass", "fail", "not applicable"]
 
@@ -57,7 +57,7 @@ class Outcome:
 
 
 def perform(subject: Subject, name: str, check: Check) -> Outcome:
-    """Perform a check. Whatever a component raises in it is a failure of the component."""
+    """Perform a check. Whatever a component raises in it is its failure; what it keeps is one of `state` alone."""
     try:
         with warnings.catch_warnings(), torch.random.fork_rng(devices=[]), torch.enable_grad():
             warnings.simplefilter("ignore")  # of the compiler, about itself
@@ -66,7 +66,11 @@ def perform(subject: Subject, name: str, check: Check) -> Outcome:
         return Outcome(subject, name, "not applicable", str(reason))
     except MissingData as missing:
         return Outcome(subject, name, "not applicable", f"what it needs is not at hand: {str(missing).splitlines()[0]}")
-    except Broken as reason:
+    except StateKept as kept:
+        return Outcome(
+            subject, name, "fail" if name == "state" else "not applicable", str(kept), traceback.format_exc()
+        )
+    except (Broken, PluginError) as reason:
         return Outcome(subject, name, "fail", str(reason), traceback.format_exc())
     except Exception as error:  # noqa: BLE001 - a component may raise anything
         return Outcome(subject, name, "fail", f"raised {type(error).__name__}: {error}", traceback.format_exc())

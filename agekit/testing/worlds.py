@@ -30,7 +30,7 @@ def examples(subject: Subject) -> tuple[Example, ...]:
     """
     found: list[Example] = []
     for index, made in enumerate(instances(subject)):
-        taken, refusals = _taken(made, subject) if isinstance(made, Measure) else ([], [])
+        taken, refusals = taken_by(made, subject) if isinstance(made, Measure) else ([], [])
         if not taken and not index:
             said = "; ".join(dict.fromkeys(refusals))
             raise NotApplicable(f"it refuses every example that the declaration of its operands admits: {said}")
@@ -44,23 +44,29 @@ def first_examples(subject: Subject) -> tuple[Example, ...]:
     return tuple(example for example in every if example.measure is every[0].measure)
 
 
-def _taken(measure: Measure, subject: Subject) -> tuple[list[Example], list[str]]:
-    """The examples that it takes, in the first world where it takes any, and why it refused others."""
+def taken_by(measure: Measure, subject: Subject) -> tuple[list[Example], list[str]]:
+    """The examples that it takes, in the first world of each group where it takes any, and why it refused others."""
+    taken: list[Example] = []
     refusals: list[str] = []
-    for world in _worlds(measure, subject.datasets):
-        taken = []
-        for slots in itertools.product(*(_forms(measure, name, world, subject.references) for name in world)):
-            example = Example(measure, slots)
-            try:
-                example.value(example.draw(8, 4))
-                taken.append(example)
-            except ValueError as error:
-                refusals.append(str(error))
-            except Exception:  # noqa: BLE001 - only a refusal in words is one; the checks will meet it again
-                taken.append(example)
-        if taken:
-            return taken, refusals
-    return [], refusals
+    for group in _worlds(measure, subject.datasets):
+        inside = (_in(world, measure, subject.references, refusals) for world in group)
+        taken += next((found for found in inside if found), [])
+    return taken, refusals
+
+
+def _in(world: World, measure: Measure, references: Sequence[type[Reference]], refusals: list[str]) -> list[Example]:
+    """The examples that it takes in one world; why it refuses others is added to the refusals."""
+    taken = []
+    for slots in itertools.product(*(_forms(measure, name, world, references) for name in world)):
+        example = Example(measure, slots)
+        try:
+            example.value(example.draw(8, 4))
+            taken.append(example)
+        except ValueError as error:
+            refusals.append(str(error))
+        except Exception:  # noqa: BLE001 - only a refusal in words is one; the checks will meet it again
+            taken.append(example)
+    return taken
 
 
 def _forms(measure: Measure, name: str, world: World, references: Sequence[type[Reference]]) -> Iterator[Slot]:
@@ -79,22 +85,30 @@ def given(reference: type[Reference]) -> Slot:
     return Slot(reference.__name__.lower(), None, lambda _, dim: reference(dim=dim))
 
 
-def _worlds(measure: Measure, datasets: Sequence[type[Dataset]]) -> Iterator[World]:
-    """What samples are: those of a data set that has the fields named, or else vectors, and images of all channels."""
+def _worlds(measure: Measure, datasets: Sequence[type[Dataset]]) -> Iterator[Iterator[World]]:
+    """What samples are: those of a data set that has the fields named; or else vectors, and images of all channels."""
     kinds = {operand.kind.removeprefix(SCORES) for operand in measure.operands.values() if operand.kind}
+    anything = dict.fromkeys(measure.operands, _anything)
     for dataset in datasets if kinds - {CODE, SCORE} else ():
         fields = dataset().fields()
         if kinds - {CODE, SCORE} <= fields.keys():
-            yield _world(measure, dict.fromkeys(measure.operands, _vector), fields)
+            yield iter([_world(measure, anything, fields)])
             return
-    yield _world(measure, dict.fromkeys(measure.operands, _vector), {})
+    vectors = _world(measure, anything, {})
+    yield iter([vectors])
+    if any(slot.axes is _anything for slot in vectors.values()):
+        yield _images(measure)
+
+
+def _images(measure: Measure) -> Iterator[World]:
+    """Images of every number of channels where an operand may be anything."""
     for side in (8, SIDE):
         for channels in itertools.product(CHANNELS, repeat=len(measure.operands)):
             images = (_image(count, side) for count in channels)
             yield _world(measure, dict(zip(measure.operands, images, strict=True)), {})
 
 
-def _world(measure: Measure, anything: dict[str, Axes], fields: Mapping[str, DataField]) -> World:
+def _world(measure: Measure, anything: Mapping[str, Axes], fields: Mapping[str, DataField]) -> World:
     scored = {operand.scores for operand in measure.operands.values()}
     world: World = {}
     for name, operand in measure.operands.items():
@@ -110,7 +124,7 @@ def _world(measure: Measure, anything: dict[str, Axes], fields: Mapping[str, Dat
         elif kind == SCORE:
             world[name] = Slot("scores", lambda _: (), _itself)
         else:
-            world[name] = Slot("samples", _vector if operand.vectors or kind == CODE else anything[name], _itself)
+            world[name] = Slot("", _vector if operand.vectors or kind == CODE else anything[name], _itself)
     return world
 
 
@@ -119,10 +133,15 @@ def _of_field(field: DataField, *, scores: bool) -> Slot:
     shape = tuple(size or SIDE for size in field.shape)
     if scores:
         return Slot("scores", lambda _: (len(field.classes), *shape), _itself)
-    return Slot("samples", lambda _: shape, _itself, field.classes if field.values == "classes" else ())
+    return Slot("", lambda _: shape, _itself, field.classes if field.values == "classes" else ())
 
 
 def _vector(dim: int) -> tuple[int, ...]:
+    return (dim,)
+
+
+def _anything(dim: int) -> tuple[int, ...]:
+    """As a vector; it stands where any shape may."""
     return (dim,)
 
 

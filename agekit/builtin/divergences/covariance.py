@@ -12,6 +12,7 @@ from torch import Tensor
 from agekit.contracts import Divergence, Known, Law, Reference, option
 
 from ..precision import full_precision
+from .by_hand import SHEARED
 from .clouds import FLOOR, check, check_dim
 from .diagonal import DIRECTION, Direction
 
@@ -43,8 +44,8 @@ class FullGaussianKL(Divergence):
 
     @classmethod
     def known(cls) -> Iterator[Known]:
-        corners = [[-1.0, -2.0], [-1.0, 2.0], [3.0, -2.0], [3.0, 2.0]]
-        yield Known(cls(), (corners, "gaussian"), (7 - 4 * math.log(2)) / 4)
+        yield Known(cls(), (SHEARED, "gaussian"), (25 - math.log(36)) / 4)
+        yield Known(cls(direction="pq"), (SHEARED, "gaussian"), (17 / 36 + 25 / 36 - 2 + math.log(36)) / 4)
 
     @full_precision
     def __call__(self, codes: Tensor, other: Reference | Tensor) -> Tensor:
@@ -92,8 +93,8 @@ class Frechet(Divergence):
 
     @classmethod
     def known(cls) -> Iterator[Known]:
-        for covariance in ("full", "diagonal"):
-            yield Known(cls(covariance=covariance), ([[-1.0], [3.0]], "gaussian"), 2.0)
+        yield Known(cls(), (SHEARED, "gaussian"), 29 - 2 * math.sqrt(29))
+        yield Known(cls(covariance="diagonal"), (SHEARED, "gaussian"), 10 + 1 + (math.sqrt(13) - 1) ** 2)
 
     @full_precision
     def __call__(self, codes: Tensor, other: Reference | Tensor) -> Tensor:

@@ -9,12 +9,14 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+import torch
 from torch import Tensor
 
 from agekit.contracts import Divergence, Known, Reference, option
 
 from ..precision import full_precision, uncompiled
 from ..references import Gaussian
+from .by_hand import PAIR
 from .clouds import check, check_dim, unknown
 from .estimators import mean_between, mean_within
 
@@ -40,8 +42,15 @@ class CramerWold(Divergence):
 
     @classmethod
     def known(cls) -> Iterator[Known]:
-        value = (1 - math.exp(-1)) / (4 * math.sqrt(math.pi))
-        yield Known(cls(gamma=1.0), ([[0.0], [2.0]], [[0.0], [0.0]]), value)
+        squares = torch.tensor([0, 4, 8, 16, 20, 16 / 6], dtype=torch.float64)
+        at = dict(
+            zip(squares.tolist(), torch.special.i0e(squares / 8).tolist(), strict=True)
+        )  # φ(s) is I₀(s/2) e^{−s/2}
+        x, y = (3 * at[0] + 4 * at[4] + 2 * at[8]) / 9, (at[0] + at[8]) / 2
+        across = (3 * at[4] + at[8] + at[16] + at[20]) / 6
+        yield Known(cls(gamma=1.0), PAIR, (x + y - 2 * across) / (2 * math.sqrt(math.pi)))
+        normal = x + 1 / math.sqrt(2) - 2 * (at[0] + 2 * at[16 / 6]) / 3 / math.sqrt(1.5)
+        yield Known(cls(gamma=1.0), (PAIR[0], "gaussian"), normal / (2 * math.sqrt(math.pi)))
 
     @full_precision
     def __call__(self, codes: Tensor, other: Reference | Tensor) -> Tensor:

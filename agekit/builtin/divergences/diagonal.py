@@ -12,6 +12,7 @@ from torch import Tensor
 from agekit.contracts import Divergence, Known, Law, Reference, option
 
 from ..precision import full_precision
+from .by_hand import CORNERS
 from .clouds import FLOOR, check
 
 Direction = Literal["qp", "pq"]
@@ -40,8 +41,8 @@ class GaussianKL(Divergence):
 
     @classmethod
     def known(cls) -> Iterator[Known]:
-        yield Known(cls(), ([[-1.0], [3.0]], "gaussian"), 2 - math.log(2))
-        yield Known(cls(direction="pq"), ([[-1.0], [3.0]], "gaussian"), math.log(2) - 1 / 4)
+        yield Known(cls(), (CORNERS, "gaussian"), 4 - math.log(6) / 2)
+        yield Known(cls(direction="pq"), (CORNERS, "gaussian"), (math.log(6) - 17 / 36) / 2)
 
     @full_precision
     def __call__(self, codes: Tensor, other: Reference | Tensor) -> Tensor:
@@ -70,7 +71,8 @@ class SphereKL(Divergence):
 
     @classmethod
     def known(cls) -> Iterator[Known]:
-        yield Known(cls(), ([[-1.0], [3.0]],), 2 - math.log(2))
+        yield Known(cls(), (CORNERS,), 17 / 2 - math.log(12) / 2)
+        yield Known(cls(direction="pq"), (CORNERS,), math.log(12) / 2 - 9 / 32)
 
     @full_precision
     def __call__(self, codes: Tensor) -> Tensor:
@@ -107,8 +109,9 @@ class StandardKL(Divergence):
 
     @classmethod
     def known(cls) -> Iterator[Known]:
-        yield Known(cls(), ([[-1.0], [3.0]],), 2 - math.log(2))
-        yield Known(cls(formula="age-2018"), ([[-1.0], [3.0]],), 8 - 2 * math.log(2))
+        yield Known(cls(), (CORNERS,), 4 - math.log(6) / 2)
+        yield Known(cls(direction="pq"), (CORNERS,), (math.log(6) - 17 / 36) / 2)
+        yield Known(cls(formula="age-2018"), (CORNERS,), 25 - math.log(6))
 
     @full_precision
     def __call__(self, codes: Tensor) -> Tensor:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 from typing import Annotated, Literal
 
@@ -12,7 +13,7 @@ from agekit.contracts import Divergence, Known, Law, Reference, option
 
 from ..precision import full_precision
 from ..references import Gaussian, Sphere
-from . import estimators, kernels
+from . import by_hand, estimators, kernels
 from .clouds import FLOOR, check, unknown
 from .kernels import Kernel
 from .means import Profile, sphere_means
@@ -56,8 +57,7 @@ class MMD(Divergence):
 
     @classmethod
     def known(cls) -> Iterator[Known]:
-        yield Known(cls(scales=(1.0,), variance=0.5), ([[0.0], [2.0]], [[0.0], [1.0]]), -0.4)
-        yield Known(cls(kernel="energy"), ([[0.0], [2.0]], [[0.0], [4.0]]), -2.0)
+        return (Known(cls(**options), operands, value) for options, operands, value in by_hand.mmd())
 
     @full_precision
     def __call__(self, p: Tensor, q: Reference | Tensor) -> Tensor:
@@ -111,8 +111,7 @@ class EnergyDistance(Divergence):
 
     @classmethod
     def known(cls) -> Iterator[Known]:
-        yield Known(cls(), ([[0.0], [2.0]], [[0.0], [4.0]]), -2.0)
-        yield Known(cls(estimator="biased"), ([[0.0], [2.0]], [[0.0], [4.0]]), 1.0)
+        return (Known(cls(**options), operands, value) for options, operands, value in by_hand.energy())
 
     @full_precision
     def __call__(self, p: Tensor, q: Reference | Tensor) -> Tensor:
@@ -143,7 +142,8 @@ class Uniformity(Divergence):
 
     @classmethod
     def known(cls) -> Iterator[Known]:
-        yield Known(cls(), ([[0.0, 3.0], [0.0, -1.0]],), -8.0)
+        codes = [[3.0, 4.0], [-3.0, -4.0], [8.0, -6.0]]  # whose directions are 4, 2 and 2 apart, squared
+        yield Known(cls(), (codes,), math.log((math.exp(-8) + 2 * math.exp(-4)) / 3))
 
     @full_precision
     def __call__(self, codes: Tensor) -> Tensor:

@@ -11,6 +11,7 @@ from agekit.contracts import Divergence, Known, Law, Reference, option
 
 from ..precision import full_precision
 from ..references import Gaussian, Sphere, Uniform
+from .by_hand import CORNERS, SHEARED
 from .clouds import FLOOR, check, check_dim, unknown
 
 FARTHEST = 1e4
@@ -38,8 +39,10 @@ class MomentMatching(Divergence):
 
     @classmethod
     def known(cls) -> Iterator[Known]:
-        yield Known(cls(order=1), ([[-1.0], [3.0]], "gaussian"), 1.0)
-        yield Known(cls(), ([[-1.0], [3.0]], "gaussian"), 10.0)
+        yield Known(cls(order=1), (SHEARED, "gaussian"), 10 / 2)
+        yield Known(cls(), (SHEARED, "gaussian"), 10 / 2 + (9 + 2 * 16 + 144) / 4)
+        yield Known(cls(), (SHEARED, [[-1.0, 1.0], [3.0, 1.0]]), 4 / 2 / 2 + (2 * 16 + 169) / 4 / 4)  # σ² is 2
+        yield Known(cls(order=4), (CORNERS, "gaussian"), 5 / 2 + (9 + 64) / 4 + (13**2 + 78**2) / 2)
 
     @full_precision
     def __call__(self, codes: Tensor, other: Reference | Tensor) -> Tensor:

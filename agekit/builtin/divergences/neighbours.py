@@ -39,7 +39,10 @@ class NeighbourKL(Divergence):
 
     @classmethod
     def known(cls) -> Iterator[Known]:
-        yield Known(cls(), ([[0.0], [2.0]], "gaussian"), math.log(2 * math.pi) / 2 - 2 * math.log(2))
+        codes = [[2.0, 5.0], [2.0, 2.0], [3.0, 2.0]]  # 3, 1 and 1 from their nearest; ψ(1) − ψ(3) is −3/2
+        yield Known(cls(), (codes, "gaussian"), 25 / 3 - 3 / 2 + math.log(2) - 2 / 3 * math.log(3))
+        codes = [[2.0, 0.0], [0.5, math.sqrt(0.75)], [-3.0, 0.0]]  # 1/3, 1/3 and 2/3 of π from their nearest
+        yield Known(cls(), (codes, "sphere"), math.log(3) - 3 / 2 - math.log(2) / 3)
 
     @full_precision
     def __call__(self, codes: Tensor, reference: Reference) -> Tensor:

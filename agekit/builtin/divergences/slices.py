@@ -47,6 +47,8 @@ class SlicedWasserstein(Divergence):
     @classmethod
     def known(cls) -> Iterator[Known]:
         yield Known(cls(), ([[0.0], [2.0]], [[1.0], [5.0]]), 5.0)
+        cross = [[3.0, 0.0], [-3.0, 0.0], [0.0, 3.0], [0.0, -3.0]]  # of the same mean square along every slice
+        yield Known(cls(), ([[0.0, 0.0]] * 4, cross), 9 / 2)
 
     @full_precision
     def __call__(self, codes: Tensor, other: Tensor, *, generator: torch.Generator) -> Tensor:
@@ -85,9 +87,13 @@ class SIGReg(Divergence):
 
     @classmethod
     def known(cls) -> Iterator[Known]:
-        heights = [math.exp(-((5 * k / 8) ** 2) / 2) for k in range(-8, 9)]
-        ends = heights[0] * (1 - heights[0]) ** 2
-        yield Known(cls(), ([[0.0]],), 5 / 8 * (sum(h * (1 - h) ** 2 for h in heights) - ends))
+        points = [
+            (5 * k / 8, math.exp(-((5 * k / 8) ** 2) / 2) * (5 / 8 if abs(k) < 8 else 5 / 16)) for k in range(-8, 9)
+        ]
+        normal = {t: math.exp(-(t**2) / 2) for t, _ in points}
+        yield Known(cls(), ([[0.0, 0.0]] * 3,), sum(weight * (1 - normal[t]) ** 2 for t, weight in points))
+        squares = {t: ((1 + math.cos(2 * t)) / 2 - normal[t]) ** 2 + (math.sin(2 * t) / 2) ** 2 for t, _ in points}
+        yield Known(cls(), ([[0.0], [2.0]],), sum(weight * squares[t] for t, weight in points))
 
     @full_precision
     def __call__(self, codes: Tensor, *, generator: torch.Generator) -> Tensor:

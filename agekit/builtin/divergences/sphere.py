@@ -34,7 +34,8 @@ class VonMisesFisherKL(Divergence):
     def known(cls) -> Iterator[Known]:
         height = 1 / math.tanh(1) - 1  # the mean where κ is 1, in three dimensions
         across = math.sqrt(1 - height**2)
-        codes = [[across, 0.0, height], [-across, 0.0, height]]
+        turns = (0.3 + third * 2 * math.pi / 3 for third in range(3))
+        codes = [[2 * across * math.cos(turn), 2 * across * math.sin(turn), 2 * height] for turn in turns]
         yield Known(cls(), (codes,), height - math.log(math.sinh(1)))
 
     @full_precision

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Literal
@@ -38,7 +39,10 @@ class KernelStein(Divergence):
 
     @classmethod
     def known(cls) -> Iterator[Known]:
-        yield Known(cls(), ([[0.0], [0.0]],), 0.5)
+        codes = [[1.0, 1.0], [1.0, 1.0], [1.0, 1 + math.sqrt(12)]]  # 1 + r²/c is 1 for the first two, 4 for the others
+        equal, apart, far = 2 + 1 / 2, 1 + math.sqrt(3) - 49 / 128, 29 / 2 + 4 * math.sqrt(3)
+        yield Known(cls(), (codes,), (equal + 2 * apart) / 3)
+        yield Known(cls(estimator="biased"), (codes,), (4 * equal + 4 * apart + far) / 9)
 
     @full_precision
     def __call__(self, codes: Tensor) -> Tensor:

@@ -32,7 +32,7 @@ class KLPrior(agekit.Loss):
 
     @classmethod
     def known(cls) -> Iterator[agekit.Known]:
-        yield agekit.Known(cls(), (normal(1.0, 2.0), "gaussian"), [2 - math.log(2)])
+        yield agekit.Known(cls(), (posterior(), "gaussian"), [21 / 2 - math.log(6)])
 
     def __call__(self, posterior: Distribution, reference: agekit.Reference) -> Tensor:
         return kl(posterior, reference)
@@ -51,7 +51,7 @@ class KLMargin(agekit.Loss):
 
     @classmethod
     def known(cls) -> Iterator[agekit.Known]:
-        yield agekit.Known(cls(margin=2.0), (normal(1.0, 2.0), "gaussian"), [math.log(2)])
+        yield agekit.Known(cls(margin=12.0), (posterior(), "gaussian"), [3 / 2 + math.log(6)])
 
     def __call__(self, posterior: Distribution, reference: agekit.Reference) -> Tensor:
         return (self.margin - kl(posterior, reference)).clamp_min(0)
@@ -76,7 +76,10 @@ class ExpELBO(agekit.Loss):
 
     @classmethod
     def known(cls) -> Iterator[agekit.Known]:
-        yield agekit.Known(cls(), (normal(1.0, 2.0), [[1.0]], [[0.0]], "gaussian"), [2 * math.exp(-6)])
+        bound = 5 + 21 / 2 - math.log(6)
+        yield agekit.Known(
+            cls(alpha=0.5), (posterior(), [[1.0, 3.0]], [[0.0, 1.0]], "gaussian"), [2 * math.exp(-bound / 4)]
+        )
 
     def __call__(self, code: Distribution, output: Tensor, target: Tensor, reference: agekit.Reference) -> Tensor:
         if output.shape != target.shape:
@@ -86,9 +89,10 @@ class ExpELBO(agekit.Loss):
         return (-self.alpha / gap.shape[1] * cost).exp() / self.alpha
 
 
-def normal(mean: float, scale: float) -> Distribution:
-    """One posterior over one coordinate."""
-    return Independent(Normal(torch.tensor([[mean]]).double(), scale), 1)
+def posterior() -> Distribution:
+    """One posterior of means 1 and 3 and deviations 2 and 3, 21/2 − log 6 nats from the standard normal."""
+    mean, scale = torch.tensor([[1.0, 3.0]]).double(), torch.tensor([[2.0, 3.0]]).double()
+    return Independent(Normal(mean, scale), 1)
 
 
 def kl(posterior: Distribution, reference: agekit.Reference) -> Tensor:

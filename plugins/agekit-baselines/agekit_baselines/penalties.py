@@ -29,8 +29,8 @@ class GradientPenalty(agekit.Loss):
 
     @classmethod
     def known(cls) -> Iterator[agekit.Known]:
-        at = torch.tensor([[3.0, 4.0]], requires_grad=True)
-        yield agekit.Known(cls(), (at.square().sum(dim=1) / 2, at), [16.0])
+        at = torch.tensor([[3.0, 4.0], [6.0, 8.0]], requires_grad=True)
+        yield agekit.Known(cls(), (at.square().sum(dim=1) / 2, at), [16.0, 81.0])
 
     def __call__(self, score: Tensor, at: Tensor) -> Tensor:
         norm: Tensor = torch.linalg.vector_norm(slope(score, at), dim=1)
@@ -51,8 +51,8 @@ class R1(agekit.Loss):
 
     @classmethod
     def known(cls) -> Iterator[agekit.Known]:
-        at = torch.tensor([[3.0, 4.0]], requires_grad=True)
-        yield agekit.Known(cls(), (at.square().sum(dim=1) / 2, at), [12.5])
+        at = torch.tensor([[3.0, 4.0], [6.0, 8.0]], requires_grad=True)
+        yield agekit.Known(cls(), (at.square().sum(dim=1) / 2, at), [12.5, 50.0])
 
     def __call__(self, score: Tensor, at: Tensor) -> Tensor:
         return slope(score, at).square().sum(dim=1) / 2

@@ -59,6 +59,8 @@ class Sinkhorn(agekit.Divergence):
     @classmethod
     def known(cls) -> Iterator[agekit.Known]:
         yield agekit.Known(cls(), ([[0.0, 0.0]], [[3.0, 4.0]]), 12.5)
+        wide = 2 + math.log((1 + math.exp(-4)) / 2)  # of ε = 2, half the mean square distance of two draws
+        yield agekit.Known(cls(), ([[0.0, 0.0]] * 3, [[-2.0, 0.0], [2.0, 0.0]]), wide)
         own = math.log((1 + math.exp(-2)) / 2) / 2
         yield agekit.Known(cls(blur=1.0), ([[0.0]], [[-1.0], [1.0]]), 0.5 + own)
         yield agekit.Known(cls(blur=1.0, p=1), ([[0.0]], [[-1.0], [1.0]]), 1.0 + own)

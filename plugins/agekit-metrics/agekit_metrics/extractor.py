@@ -12,6 +12,7 @@ import agekit
 import torch
 from safetensors.torch import load_file
 from torch import Tensor, nn
+from torch._compile import _disable_dynamo
 
 from .inception import FEATURES, SIDE, network
 from .weights import Published
@@ -67,7 +68,8 @@ class Inception(agekit.Operator):
     def __call__(self, pictures: Tensor) -> Tensor:
         with torch.autocast(pictures.device.type, enabled=False):
             seen = prepared(pictures)
-            features: Tensor = loaded(seen.device, seen.dtype)(seen)
+            at_hand = _disable_dynamo(loaded)  # a compiler would read the file anew
+            features: Tensor = at_hand(seen.device, seen.dtype)(seen)
         return features
 
 

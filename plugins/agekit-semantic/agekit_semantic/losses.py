@@ -35,10 +35,14 @@ class ParseAgreement(agekit.Loss):
 
     @classmethod
     def known(cls) -> Iterator[agekit.Known]:
-        even, sure = [[[[0.0]], [[0.0]]]], [[[[math.log(3)]], [[0.0]]]]
-        known = 0.75 * math.log(1.5) + 0.25 * math.log(0.5)
-        yield agekit.Known(cls(), (even, sure), [known])
-        yield agekit.Known(cls(formula="cross_entropy"), (even, sure), [math.log(2)])
+        zeros = [[0.0, 0.0], [0.0, 0.0]]  # two pixels of four are wanted as they are, at 1/2
+        operands = [[zeros, zeros]], [[[[math.log(3), math.log(4)], [0.0, 0.0]], zeros]]
+        first, second = (p * math.log(2 * p) + (1 - p) * math.log(2 - 2 * p) for p in (0.75, 0.8))
+        yield agekit.Known(cls(), operands, [(first + second) / 4])
+        yield agekit.Known(cls(formula="cross_entropy"), operands, [math.log(2)])
+        ours, theirs = 2 / 2.55, 2 / 1.45  # the weights of classes that have 2.55 and 1.45 pixels of four
+        weighed = first * (0.75 * ours + 0.25 * theirs) + second * (0.8 * ours + 0.2 * theirs)
+        yield agekit.Known(cls(balanced=True), operands, [weighed / 4])
 
     @property
     def samplewise(self) -> bool:
@@ -74,9 +78,12 @@ class ParseConfidence(agekit.Loss):
 
     @classmethod
     def known(cls) -> Iterator[agekit.Known]:
-        scores = [[[[0.0]], [[0.0]]]]
-        yield agekit.Known(cls(), (scores,), [math.log(2)])
-        yield agekit.Known(cls(formula="margin"), (scores,), [0.5])
+        zeros = [[0.0, 0.0], [0.0, 0.0]]
+        scores = [
+            [[[0.0, math.log(3)], [0.0, 0.0]], zeros]
+        ]  # of chances 1/2, but 3/4 and 1/4 at the second of four pixels
+        yield agekit.Known(cls(), (scores,), [(3 * math.log(2) + math.log(4) - 0.75 * math.log(3)) / 4])
+        yield agekit.Known(cls(formula="margin"), (scores,), [(3 / 2 + 1 / 4) / 4])
 
     def __call__(self, scores: Tensor) -> Tensor:
         logs = scores.log_softmax(dim=1)
