@@ -72,7 +72,7 @@ def _gradients(game: Game, seat: Seat, weights: Mapping[str, float | Tensor]) ->
 
 
 def _leaves(game: Game, seat: Seat, key: tuple[Part, ...]) -> dict[str, Tensor]:
-    count = portions(game.stage.batch, game.recipe.compute.micro_batch)[0].size
+    count = portions(game.stage.batch, game.recipe.compute.micro_batch, game.ranks.count)[0].size
     leaves = {name: game.draw(count, *key, name) for name in seat.plan.draws}
     if seat.plan.fields:
         data, seed = game.data(), game.recipe.run.seed
