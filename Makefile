@@ -4,7 +4,7 @@ VENV    := .venv
 BIN     := $(VENV)/bin
 PLUGINS := $(wildcard plugins/*)
 
-.PHONY: demo test check compare semantic pairwise format docs lab clean
+.PHONY: demo test check compare semantic pairwise bench format docs lab clean
 
 demo: $(VENV)/.runtime
 	$(BIN)/agekit run recipes/quickstart.toml
@@ -31,6 +31,11 @@ semantic: $(VENV)/.tools
 pairwise: $(VENV)/.tools
 	OMP_NUM_THREADS=1 $(BIN)/python -m benchmarks.pairwise $(ARGS)
 
+# the speed of a step, of the data and of the start, against a reference loop: docs/benchmarks/cpu.md, within 10 minutes;
+# ARGS="--threads 1 --clock cpu" on a machine that others use, too; AGEKIT_BENCH_CELEBA=FOLDER decodes real photographs
+bench: $(VENV)/.tools
+	$(BIN)/python -m benchmarks.speed.cpu $(ARGS)
+
 format: $(VENV)/.tools
 	$(BIN)/ruff format agekit benchmarks docs plugins tests
 	$(BIN)/ruff check --fix agekit benchmarks docs plugins tests
@@ -38,7 +43,7 @@ format: $(VENV)/.tools
 docs: $(VENV)/.tools
 	$(BIN)/python docs/write.py
 
-# about six minutes on a quiet core; the page of divergences quotes its numbers
+# about four minutes on a quiet core; the page of divergences quotes its numbers
 lab: $(VENV)/.tools
 	OMP_NUM_THREADS=1 $(BIN)/python docs/lab.py
 	$(BIN)/python docs/write.py

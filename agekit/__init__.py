@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any
 __version__ = "0.1.0"
 
 if TYPE_CHECKING:
-    from .api import build, judge, load, show
+    from .api import build, judge, load, load_network, show
     from .contracts import (
         Adversarial,
         BrokenSample,
@@ -91,6 +91,7 @@ __all__ = [
     "hookimpl",
     "judge",
     "load",
+    "load_network",
     "option",
     "show",
 ]

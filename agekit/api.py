@@ -5,7 +5,10 @@ from __future__ import annotations
 from pathlib import Path
 from types import ModuleType
 
+from torch import nn
+
 from .data.places import cache_home
+from .export.reading import network as read_network
 from .game.bound import Recipe
 from .game.game import Game
 from .game.judge import Judge
@@ -41,6 +44,14 @@ def build(recipe: Recipe, cache: Path | None = None, *, trust: bool = False) -> 
     load_sources(game)
     load_programs(game, trust=trust)
     return game
+
+
+def load_network(file: str | Path) -> nn.Module:
+    """The network of a safetensors file that `agekit export` wrote, ready to be applied; no data is needed.
+
+    Raises `RunError` where the file is no such file, or is damaged.
+    """
+    return read_network(Path(file), load_plugins())
 
 
 def show(game: Game, view: str, count: int | None = None, seed: int | None = None) -> Shown:

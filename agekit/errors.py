@@ -7,6 +7,7 @@
     │   └── MissingData   it is not there; says the ways to get it
     ├── RunError          a run folder or a checkpoint that cannot be used
     └── ComputeError      a device, a precision or memory that is not there
+        └── LostRank      another process of the same game has ended
 
 Anything else that escapes is a defect of agekit, and shows its traceback.
 """
@@ -40,6 +41,10 @@ class RunError(AgekitError):
 
 class ComputeError(AgekitError):
     """A device, a precision, or memory is not to be had."""
+
+
+class LostRank(ComputeError):
+    """Another process that played the same game has ended, and this one cannot go on without it."""
 
 
 @dataclass(frozen=True)

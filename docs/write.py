@@ -13,6 +13,7 @@ from pathlib import Path
 
 from agekit.cli.components import described_operand, described_option
 from agekit.contracts import SHELVES, Component, Measure
+from agekit.lab.tables import uncertain
 from agekit.plugins import BUILTIN, Loaded, load
 from agekit.registry import Entry, Registry
 
@@ -26,9 +27,13 @@ DIVERGENCES = """# Divergences
 
 Every divergence that agekit itself brings, with its formula and its source. This page is written from the docstrings by
 `make docs`, and from the measurements of [the lab](lab.md): power is how far a departure moves the mean, in standard
-deviations of the null; below 1, a divergence is as good as blind to it, and below 0 it takes the departure for better
-than the reference. The bias under the null stands beside the standard deviation. The lab says what the departures are,
-and measures the same at other sizes, and for divergences of your own.
+deviations of the null, ± its standard error; below 1, a divergence is as good as blind to it, and below 0 it takes the
+departure for better than the reference. The bias under the null stands beside the standard deviation. The lab says what
+the departures are, and measures the same at other sizes, and for divergences of your own.
+
+Values and gradients are finite, in float32 and float64, for clouds of any sort whose numbers are between 1e-18 and 1e6,
+or 0: a single point, duplicates, coordinates without spread. Too few codes are refused. Powers of larger numbers may
+leave the range of their type: the value is then infinite, or not a number, and a run ends with the term's name.
 """
 SEEN = {"gaussian": DOCS / "lab_gaussian.csv", "sphere": DOCS / "lab_sphere.csv"}
 """What the lab measured, by reference."""
@@ -86,7 +91,7 @@ def _seen(name: str) -> str:
             rows = [row for row in csv.DictReader(stream) if row["divergence"].partition(":")[0] == name]
         for label in dict.fromkeys(row["divergence"] for row in rows):
             own = {row["codes"]: row for row in rows if row["divergence"] == label}
-            powers = {codes: float(row["power"]) for codes, row in own.items() if row["power"]}
+            powers = {codes: (float(row["power"]), _power(row)) for codes, row in own.items() if row["power"]}
             null = " ± ".join(f"{float(own['null'][column]):.2g}" for column in ("error", "sd"))
             cells = _as_option(label), reference, null, _seen_of(powers), _missed_of(powers)
             lines.append(f"| {' | '.join(cells)} |\n")
@@ -100,13 +105,17 @@ def _as_option(label: str) -> str:
     return f"`{options}`" if options else "as it is"
 
 
-def _seen_of(powers: dict[str, float]) -> str:
-    seen = [f"{cloud} {power:.3g}" for cloud, power in powers.items() if abs(power) >= BLIND]
+def _power(row: dict[str, str]) -> str:
+    return uncertain(float(row["power"]), float(row["power_standard_error"]))
+
+
+def _seen_of(powers: dict[str, tuple[float, str]]) -> str:
+    seen = [f"{cloud} {shown}" for cloud, (power, shown) in powers.items() if abs(power) >= BLIND]
     return ", ".join(seen) or "nothing"
 
 
-def _missed_of(powers: dict[str, float]) -> str:
-    return ", ".join(cloud for cloud, power in powers.items() if abs(power) < BLIND)
+def _missed_of(powers: dict[str, tuple[float, str]]) -> str:
+    return ", ".join(cloud for cloud, (power, _) in powers.items() if abs(power) < BLIND)
 
 
 def main() -> int:

@@ -14,7 +14,7 @@ from agekit.cli import main
 from agekit.contracts import SHELVES
 
 TRAINING = ["run", "resume", "sweep", "runs", "compare"]
-TRAINING += ["sample", "reconstruct", "interpolate", "encode", "edit", "nearest", "board"]
+TRAINING += ["sample", "reconstruct", "interpolate", "encode", "edit", "nearest", "export", "board", "report"]
 COMMANDS = [*TRAINING, "lab", "plan", "validate", "copy", "schema", "list", "show", "plugins"]
 COMMANDS += ["check", "plugin", "data"]
 HEAVY = {"torch", "pydantic", "numpy", "PIL", "rich", "pluggy"}
@@ -64,6 +64,16 @@ def test_help_and_version_load_nothing_heavy(arguments):
         [sys.executable, "-c", code, *arguments], capture_output=True, text=True, check=True, timeout=60
     )
     assert done.stderr.splitlines()[-1] == f"{0 if arguments else 2} []"
+
+
+def test_checking_a_recipe_does_not_import_the_compiler():
+    code = (
+        "import sys\n"
+        "from agekit.__main__ import main\n"
+        "print(main(['validate', 'age_celeba']), sorted({'torch', 'torch._dynamo', 'sympy'} & sys.modules.keys()))"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, timeout=60)
+    assert done.stdout.splitlines()[-1] == "0 ['torch']"
 
 
 def test_help_names_every_command(capsys):

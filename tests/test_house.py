@@ -23,7 +23,7 @@ FLOORS = {
     **dict.fromkeys(["game", "plugins"], 2),
     **dict.fromkeys(["train", "lab", "testing"], 3),
     **dict.fromkeys(["evaluate", "look"], 4),
-    "compare": 5,
+    **dict.fromkeys(["compare", "export"], 5),
     "sweep": 6,
     **dict.fromkeys(["cli", "api"], 7),
     "__main__": 8,
@@ -198,7 +198,7 @@ def test_the_one_unpickler_admits_what_it_names_alone():
 def test_what_is_needed_is_declared():
     project = tomllib.loads((HOUSE / "pyproject.toml").read_text())["project"]
     declared = {re.split(r"[<>=\[]", text)[0].lower().replace("-", "_") for text in project["dependencies"]}
-    extras = [text for extra in ("mat", "plots", "testing") for text in project["optional-dependencies"][extra]]
+    extras = [text for extra in ("mat", "onnx", "plots", "testing") for text in project["optional-dependencies"][extra]]
     declared |= {re.split(r"[<>=\[]", text)[0].lower() for text in extras}
     called_otherwise = {"pil": "pillow", "pydantic_core": "pydantic"}
     import sys

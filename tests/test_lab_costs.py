@@ -41,6 +41,9 @@ def test_costs_grow_as_they_must(registries):
     assert fitted.memory_n == pytest.approx(1, abs=0.05)
     assert fitted.memory_d == pytest.approx(1, abs=0.05)
     assert math.isfinite(fitted.time_n)
+    slices = costs(candidate("sliced_wasserstein", registries), lambda d: Gaussian(dim=d), small)
+    fitted = scaling("sliced_wasserstein", slices, small)  # the codes themselves are not counted
+    assert (fitted.memory_n, fitted.memory_d) == pytest.approx((1, 0), abs=0.1)
     assert cost(candidate("mmd", registries), GAUSSIAN, 256, 0).peak_bytes > 256**2 * 4
     none = costs(candidate("gaussian_kl_full", registries), lambda d: Gaussian(dim=d), Settings(GAUSSIAN, (8,), 2, 0))
     assert math.isnan(scaling("gaussian_kl_full", none, Settings(GAUSSIAN, (8,), 2, 0)).memory_d)

@@ -7,6 +7,8 @@ from pathlib import Path
 
 import pytest
 
+from agekit.lab.tables import uncertain
+
 from .laboratory import DOCS, KNOWN, SEEN, builtin_divergences, rows_of, standard_error
 
 
@@ -22,6 +24,11 @@ def test_the_page_can_be_written_anew_and_holds_every_built_in():
             measured = {row["divergence"].partition(":")[0] for row in table}
             assert measured == set(builtin_divergences())
             assert all(f"\n{row['divergence']} " in text for row in table)
+            powers = [row for row in table if row["power"]]
+            assert len(powers) >= 6 * len(measured)
+            assert all(float(row["power_standard_error"]) >= 0 for row in powers)
+            shown = [uncertain(float(row["power"]), float(row["power_standard_error"])) for row in powers]
+            assert all(f" {cell}" in text for cell in shown)
 
 
 def test_the_page_repeats_the_known_blindness():

@@ -1,7 +1,6 @@
 """Micro-batches: a batch in portions has the losses and the gradients of the batch in one graph."""
 
 import signal
-from collections.abc import Iterable
 from pathlib import Path
 from typing import ClassVar
 
@@ -17,67 +16,24 @@ from agekit.game.describe import describe_plan
 from agekit.game.game import Game
 from agekit.game.portions import portions
 from agekit.game.randomness import Cut
-from agekit.recipe.find import shipped
 from agekit.train.folder import open_run
 from agekit.train.run import play, resume
 
+from .divided import ALONE_BUT_IN_LOSSES, DIVERGENCES, RECIPES, SECOND, TOLERANCE, against, compared, small
 from .runs import Quiet, begin, left_behind
-from .tiny import TINY, game_of, gradients_of, loaded_with, noise, recipe_of, weights_of
-
-ALONE = ('networks.g.statistics="running"', 'networks.e.statistics="running"')
-"""No sample sees another, but in the losses."""
+from .tiny import TINY, game_of, gradients_of, recipe_of, weights_of
 
 THREES = "compute.micro_batch=3"
 """Of a batch of eight: 3, 3, 2."""
-
-TOLERANCE = {"fp32": 1e-5, "fp64": 1e-12}
-LOADED = loaded_with({})
-DIVERGENCES = sorted(LOADED.registries.divergences)
-RECIPES = sorted(name for name in shipped(LOADED.recipes) if "toyfaces" in name or name == "factor_probe")
-
-
-@torch.no_grad()
-def lively(game: Game) -> Game:
-    """The game with weights that keep signals their size: as first drawn, without batch-norm, all codes are one."""
-    for network in game.networks.values():
-        chance = torch.Generator().manual_seed(0)
-        for parameter in (one for one in network.parameters() if one.ndim > 1):
-            noise = torch.randn(parameter.shape, generator=chance, dtype=torch.float64)
-            parameter.copy_(noise * (2 / parameter[0].numel()) ** 0.5)
-    return game
-
-
-def compared(games: Iterable[Game], tolerance: float) -> int:
-    """Compare an update of every player in two games; how many terms were compared."""
-    whole, divided = games
-    count = 0
-    for seat in whole.seats:
-        name = seat.player.name
-        weights = {term.name: 1.5 - index for index, term in enumerate(seat.player.terms)}
-        (a, terms), (b, others) = (gradients_of(game, name, weights=weights) for game in (whole, divided))
-        own = [key for key in a if key.partition(".")[0] in seat.player.owns]
-        assert [key for key in own if a[key] is None] == [key for key in own if b[key] is None]
-        long, other = (torch.cat([g[key].double().flatten() for key in own if g[key] is not None]) for g in (a, b))
-        assert (long - other).norm() <= tolerance * long.norm(), name
-        assert long.norm() > 0
-        assert list(terms) == list(others)
-        for term, value in terms.items():
-            torch.testing.assert_close(others[term], value, rtol=tolerance, atol=tolerance)
-        count += len(terms)
-    return count
 
 
 @pytest.mark.parametrize("divergence", DIVERGENCES)
 def test_every_divergence_sees_the_whole_batch(divergence):
     taken = 0
-    for to in (None, "e(x)"):
-        operands = 'of = "e(g(z))"' + (f', to = "{to}"' if to else "")
-        term = f'players.generator.terms.fake={{ divergence = "{divergence}", {operands} }}'
+    for to in SECOND:
         for precision, tolerance in TOLERANCE.items():
-            settings = (*ALONE, term, f'compute.precision="{precision}"')
             try:
-                games = lively(game_of(*settings)), lively(game_of(*settings, THREES))
-                taken += compared(games, tolerance)
+                taken += compared((against(divergence, to, precision, *more) for more in ((), (THREES,))), tolerance)
             except RecipeError:  # it takes another second operand
                 continue
     assert taken >= 2 * 5
@@ -87,23 +43,10 @@ def test_no_divergence_is_left_out():
     assert len(DIVERGENCES) >= 16
 
 
-def small(name: str, *settings: str) -> Game:
-    """A shipped recipe as a small game, in which no sample sees another but in the losses."""
-    recipe = agekit.load(name)
-    for network, spec in recipe.networks.items():
-        settings += (f'networks.{network}.statistics="running"',)
-        if "width" in type(spec.component).model_fields and spec.keys.average_of is None:
-            settings += (f"networks.{network}.width=2",)
-    recipe = agekit.load(name, "data.batch=8", "data.count=40", *settings)
-    fields = recipe.dataset.fields()
-    return lively(Game(recipe, noise(fields, 40, seed=0), fields, torch.device("cpu")))
-
-
 @pytest.mark.parametrize("name", RECIPES)
 def test_every_recipe_is_the_same_game_in_portions(name):
     for precision, tolerance in TOLERANCE.items():
-        games = (small(name, f'compute.precision="{precision}"', *more) for more in ((), (THREES,)))
-        assert compared(games, tolerance) >= 1
+        assert compared((small(name, precision, *more) for more in ((), (THREES,))), tolerance) >= 1
 
 
 def test_recipes_with_dropout_stochastic_encoders_mixing_and_spectral_norm_are_among_them():
@@ -138,7 +81,7 @@ def test_a_game_of_terms_that_are_samplewise_needs_no_second_pass():
 
 
 def test_samples_are_mirrored_as_in_the_whole_batch():
-    assert compared((game_of(*ALONE, "data.flip=true", *more) for more in ((), (THREES,))), 1e-5) == 5
+    assert compared((game_of(*ALONE_BUT_IN_LOSSES, "data.flip=true", *more) for more in ((), (THREES,))), 1e-5) == 5
 
 
 def test_batch_norm_moves_once_for_each_portion():
@@ -194,7 +137,7 @@ def test_what_networks_keep_besides_statistics_advances_as_in_the_whole_batch():
     settings = (
         'networks.e={ encoder = "advancing" }',
         'players.encoder.terms.real={ reciprocity = "l2", of = "e(g(e(x)))", to = "z" }',
-        ALONE[0],
+        ALONE_BUT_IN_LOSSES[0],
     )
     components: dict[str, tuple[str, type]] = {"advancing": ("encoders", Advancing)}
     games = [game_of(*settings, *more, components=components) for more in ((), (THREES,))]
@@ -207,7 +150,7 @@ BALANCE = 'players.encoder.terms.reconstruct.weight={ controller = "gradient_bal
 
 @pytest.mark.parametrize("like", ["real", "reconstruct"])
 def test_norms_of_gradients_are_those_of_the_whole_batch(like):
-    settings = (*ALONE, f'{BALANCE}{like}" }}', 'compute.precision="fp64"')
+    settings = (*ALONE_BUT_IN_LOSSES, f'{BALANCE}{like}" }}', 'compute.precision="fp64"')
     norms = [game_of(*settings, *more).step().norms["encoder"] for more in ((), (THREES,))]
     assert norms[0].keys() == norms[1].keys() == {"reconstruct", like}
     for name, norm in norms[0].items():
@@ -269,7 +212,7 @@ def test_a_micro_batch_of_none_is_refused():
 
 def test_the_plan_says_what_is_divided_and_whose_statistics_are():
     said = {}
-    for settings in ((), (THREES,), (THREES, *ALONE)):
+    for settings in ((), (THREES,), (THREES, *ALONE_BUT_IN_LOSSES)):
         recipe = recipe_of(*settings)
         scope = Game(recipe, None, recipe.dataset.fields(), torch.device("cpu")).scope
         said[settings] = describe_plan(recipe, scope, cost(recipe, scope)).splitlines()

@@ -14,6 +14,7 @@ from agekit.game.batches import Batches
 from agekit.game.bound import Recipe
 from agekit.game.check import bind
 from agekit.game.game import Game
+from agekit.game.ranks import ALONE, Ranks
 from agekit.hooks import hookimpl
 from agekit.recipe.compose import overlay, setting
 from agekit.recipe.source import parse
@@ -82,12 +83,17 @@ def loaded_with(components: Mapping[str, tuple[str, type]]) -> plugins.Loaded:
     return loaded
 
 
-def game_of(*settings: str, text: str = TINY, components: Mapping[str, tuple[str, type]] | None = None) -> Game:
+def game_of(
+    *settings: str,
+    text: str = TINY,
+    components: Mapping[str, tuple[str, type]] | None = None,
+    ranks: Ranks = ALONE,
+) -> Game:
     """The game of `recipe_of`, on random data: 40 samples, and 21 held out where the recipe has such."""
     recipe = recipe_of(*settings, text=text, components=components)
     fields = recipe.dataset.fields()
     held_out = noise(fields, 21, seed=1) if recipe.held_out else None
-    return Game(recipe, noise(fields, 40, seed=0), fields, torch.device("cpu"), held_out)
+    return Game(recipe, noise(fields, 40, seed=0), fields, torch.device("cpu"), held_out, ranks)
 
 
 def noise(fields: Mapping[str, DataField], count: int, seed: int) -> dict[str, np.ndarray]:

@@ -19,6 +19,7 @@ def parser(version: str) -> argparse.ArgumentParser:
     _evaluation(commands)
     _comparing(commands)
     _looking(commands)
+    _export(commands)
     _recipes(commands)
     _lab(commands)
     _components(commands)
@@ -141,6 +142,11 @@ def _comparing(commands: Any) -> None:
     compare.add_argument("--device", metavar="D", help="auto, cpu, cuda, cuda:1, for pictures")
     _trust(compare)
     compare.add_argument("--json", action="store_true", help="all of it as one line of JSON")
+    report = _add(commands, "report", "reporting", "write one page about runs: curves, pictures, numbers, recipes")
+    report.add_argument("runs", metavar="RUN", type=Path, nargs="+", help="runs' folders; they may still be training")
+    report.add_argument(
+        "-o", "--out", metavar="FILE", type=Path, default=Path("report.html"), help="default: report.html"
+    )
 
 
 def _looking(commands: Any) -> None:
@@ -198,6 +204,25 @@ def _seen(commands: Any, name: str, room: str, help: str, out: str, images: str 
     command.add_argument("--device", metavar="D", help="auto, cpu, cuda, cuda:1")
     _trust(command)
     return command
+
+
+def _export(commands: Any) -> None:
+    export = _add(commands, "export", "export", "write networks of a run as files for others, checked against the run")
+    export.add_argument("run", metavar="RUN", type=Path, help="the run's folder")
+    formats = ("safetensors", "torch-export", "onnx")
+    export.add_argument("--format", choices=formats, default=formats[0], help="default: safetensors")
+    export.add_argument("--networks", metavar="NAME", nargs="+", help="which networks (default: all that are trained)")
+    export.add_argument("--checkpoint", choices=("last", "best"), default="last", help="which one (default: last)")
+    export.add_argument(
+        "--weights", choices=("raw", "ema"), default="raw", help="ema: running averages, where there are"
+    )
+    statistics = ("recalibrated", "running")
+    export.add_argument(
+        "--statistics", choices=statistics, help="of batch-norm (default: as views have them, or running)"
+    )
+    target = export.add_mutually_exclusive_group()
+    target.add_argument("--out", metavar="FOLDER", type=Path, help="default: RUN/export")
+    target.add_argument("--hub", metavar="FOLDER", type=Path, help="for a model hub: card, weights, recipe, pictures")
 
 
 def _recipes(commands: Any) -> None:

@@ -13,17 +13,19 @@ from torch import Tensor
 
 from ..contracts import DataField, Progress
 from ..data.order import indices
-from ..errors import ComputeError, DataError, Problem, RecipeError
+from ..errors import ComputeError
 from ..recipe.tables import in_steps, weight_at
 from .batches import Batches, Layout
 from .bound import BoundStage, Player, Recipe
 from .check import view_expressions
 from .controllers import Controllers, Values
+from .fit import check_batches, check_ranks, misfit
 from .graph import Node
 from .networks import build, follow, set_modes
 from .plan import MetricsPlan, Plan, ViewPlan, plan_metrics, plan_player, plan_view
 from .portions import Portion, portions
 from .randomness import Part, generator
+from .ranks import ALONE, Ranks
 from .scope import scope_of
 from .update import Seat, Table, Update
 
@@ -62,20 +64,23 @@ class Game:
         fields: Mapping[str, DataField],
         device: torch.device,
         held_out: Mapping[str, np.ndarray] | None = None,
+        ranks: Ranks = ALONE,
     ) -> None:
         self.recipe = recipe
+        self.ranks = ranks
         self.device = device
         self.fields = fields
         try:
             self.scope = scope_of(recipe, fields)
+            check_ranks(recipe, self.scope, ranks)
         except ValueError as error:
-            raise _misfit(recipe, error) from error
+            raise misfit(recipe, error) from error
         self.networks = build(recipe, self.scope, device)
         self.layout = Layout(device, PRECISIONS[recipe.compute.precision], recipe.compute.channels_last)
         self.batches = Batches(arrays, fields, self.layout) if arrays is not None else None
         self.held_out = Batches(held_out, fields, self.layout) if held_out is not None else None
         if self.batches is not None:
-            _check_batches(recipe, self.batches.length)
+            check_batches(recipe, self.batches.length)
         self.seats: list[Seat] = []
         self.controllers = Controllers((), self.scope, None, device)
         self.views: dict[str, ViewPlan] = {}
@@ -102,7 +107,7 @@ class Game:
             }
             self.metrics = {name: plan_metrics([spec], self.scope) for name, spec in self.stage.metrics.items()}
         except ValueError as error:
-            raise _misfit(self.recipe, error) from error
+            raise misfit(self.recipe, error) from error
 
     def _seat(self, player: Player, before: Seat | None) -> Seat:
         parameters = [p for name in player.owns for p in self.networks[name].parameters()]
@@ -206,10 +211,20 @@ class Game:
             network.requires_grad_(name in seat.player.owns)
         key: tuple[Part, ...] = (self.recipe.run.seed, self.steps_done, seat.player.name, update)
         dealt = self._deal(seat.plan, update, key)
-        table = Table(self.stage, self.networks, self.scope, self.recipe.reference, self.device, self.precision)
+        compute = self.recipe.compute
+        table = Table(
+            self.stage,
+            self.networks,
+            self.scope,
+            self.recipe.reference,
+            self.device,
+            self.precision,
+            self.ranks,
+            together=compute.batch_norm == "together",
+        )
         last = update + 1 == seat.player.updates
         measured = [p.term.name for p in seat.plan.terms if last and p.term.name in seat.measured]
-        whole = portions(self.stage.batch, self.recipe.compute.micro_batch)
+        whole = portions(self.stage.batch, compute.micro_batch, self.ranks.count)
         return Update(table, seat, key, whole, dealt).gradients(weights, measured)
 
     def _deal(
@@ -263,16 +278,3 @@ def length_of(stage: BoundStage, samples: int) -> int:
     keys, run = stage.keys, stage.run
     steps, epochs = (keys.steps, keys.epochs) if keys.steps or keys.epochs else (run.steps, run.epochs)
     return steps or in_steps(f"{epochs} epochs", samples // stage.batch)
-
-
-def _misfit(recipe: Recipe, error: ValueError) -> RecipeError:
-    return RecipeError([Problem("", f"does not fit the data: {error}", recipe.name)])
-
-
-def _check_batches(recipe: Recipe, samples: int) -> None:
-    for stage in recipe.stages:
-        if samples < stage.batch:
-            raise DataError(
-                f"{recipe.dataset_name} has {samples} samples, fewer than one batch of {stage.batch} "
-                f"in the stage {stage.keys.name!r}; a smaller data.batch fits"
-            )

@@ -34,11 +34,18 @@ class Portion:
         return self.size == self.batch
 
 
-def portions(batch: int, most: int | None) -> list[Portion]:
-    """A batch in as few portions of at most so many samples as there can be; no two sizes differ by more than one.
+def portions(batch: int, most: int | None, ranks: int = 1) -> list[Portion]:
+    """A batch in as few portions of at most so many samples as there can be, the same number for each rank.
 
-    >>> [portion.size for portion in portions(130, 64)]
-    [44, 43, 43]
+    Those of a rank come one after another; no two sizes differ by more than one. Raises `ValueError` where there are
+    more portions than samples.
+
+    >>> [portion.size for portion in portions(130, 64)], [portion.size for portion in portions(130, 64, ranks=2)]
+    ([44, 43, 43], [33, 33, 32, 32])
     """
-    parts = np.array_split(np.arange(batch), -(-batch // (most or batch)))
+    most = most or -(-batch // ranks)
+    count = ranks * -(-batch // (ranks * most))
+    if count > batch:
+        raise ValueError(f"a batch of {batch} cannot be divided among {ranks} ranks in portions of at most {most}")
+    parts = np.array_split(np.arange(batch), count)
     return [Portion(int(part[0]), int(part[-1]) + 1, batch) for part in parts]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Mapping, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field
 from functools import partial
 from typing import Any
@@ -15,9 +16,11 @@ from .bound import BoundStage, Player
 from .flow import Flow
 from .graph import Node, Scope
 from .networks import Buffers, call_with, clones, statistics_of
+from .normalise import Synchronised
 from .plan import Mode, Passes, Plan, passes
 from .portions import Portion
 from .randomness import Part
+from .ranks import Ranks
 
 Weights = Mapping[str, float | Tensor]
 Slopes = Mapping[int, Tensor]
@@ -48,6 +51,9 @@ class Table:
     reference: Reference | None
     device: torch.device
     precision: Callable[[], torch.autocast]
+    ranks: Ranks
+    together: bool
+    """Whether batch-norm goes by the samples of all ranks together."""
 
 
 @dataclass(frozen=True)
@@ -64,9 +70,10 @@ class Update:
     """An update of a player on a batch, in portions of it; `leaves` makes the fields and draws of a portion.
 
     A batch in one portion is one graph. In several, the terms that are no mean over samples are taken of their operands
-    in the whole batch, which are computed first, without graphs; then every portion is computed with its graph, and the
-    gradients of these terms with respect to its rows of the operands are led into it. So the gradients are those of the
-    batch in one graph, and only a portion's graph is ever kept.
+    in the whole batch, which every rank computes of its portions, without graphs where it has several. Then every
+    portion is computed with its graph, and the gradients of these terms with respect to its rows of the operands are
+    led into it; what all ranks' portions come to is added. So the gradients are those of the batch in one graph, and
+    only a portion's graph is ever kept.
     """
 
     table: Table
@@ -82,31 +89,60 @@ class Update:
 
         The result is the terms, unweighted and detached, and the norms of the gradients of those that are measured.
         """
-        plan, parameters = self.seat.plan, self.seat.parameters
+        plan, ranks = self.seat.plan, self.table.ranks
         over = passes(plan, divides=len(self.portions) > 1)
-        joined = self._joined(over, weights, measured)
+        own = self._portions_of(ranks.rank)
+        kept = self._flow(own[0], over.ahead | over.last) if over.whole and len(own) == 1 else None
+        joined = self._joined(over, kept, weights, measured)
+        values = {name: value if ranks.first else torch.zeros_like(value) for name, value in joined.values.items()}
         sums: dict[str, list[Tensor]] = {name: [] for name in measured}
         self.seat.optimizer.zero_grad(set_to_none=True)
-        for portion in self.portions:
-            flow = self._flow(portion, over.last)
+        for portion in own:
+            flow = kept or self._flow(portion, over.last)
             parts = {planned.term.name: flow.term(planned, self.table.reference) for planned in over.within}
             for name in measured:
-                own = [portion.share * parts[name]] if name in parts else []
-                found = gradients_by(parameters, *_led(flow, portion, own, joined.each.get(name, {})))
-                sums[name] = [a + b for a, b in zip(sums[name], found, strict=True)] if sums[name] else found
+                led = _led(
+                    flow, portion, [portion.share * parts[name]] if name in parts else [], joined.each.get(name, {})
+                )
+                _accumulate(sums[name], gradients_by(self.seat.parameters, *led))
             weighted = [weights[name] * portion.share * part for name, part in parts.items()]
             torch.autograd.backward(*_led(flow, portion, weighted, joined.total))
             for name, part in parts.items():
                 share = part.detach() * portion.share
-                joined.values[name] = joined.values[name] + share if name in joined.values else share
+                values[name] = values[name] + share if name in values else share
+        ranks.add([one.grad for one in self.seat.parameters if one.grad is not None])
+        ranks.add([*values.values(), *(one for found in sums.values() for one in found)])
+        self._settle()
         norms = {name: nn.utils.get_total_norm(found) for name, found in sums.items()}
-        return {planned.term.name: joined.values[planned.term.name] for planned in plan.terms}, norms
+        return {planned.term.name: values[planned.term.name] for planned in plan.terms}, norms
 
-    def _joined(self, over: Passes, weights: Weights, measured: Collection[str]) -> Joined:
+    def _portions_of(self, rank: int) -> Sequence[Portion]:
+        each = len(self.portions) // self.table.ranks.count
+        return self.portions[rank * each : (rank + 1) * each]
+
+    def _settle(self) -> None:
+        """Let the networks' buffers be the same on all ranks."""
+        ranks = self.table.ranks
+        if ranks.count == 1:
+            return
+        moving: list[Tensor] = []
+        others: list[Tensor] = []
+        for name in sorted({node.name for node in self.seat.plan.nodes if node.op == "network"}):
+            network = self.table.networks[name]
+            kinds = statistics_of(network)
+            for kind, one in network.named_buffers() if network.training else ():
+                (moving if kind in kinds else others).append(one)
+        if not self.table.together:
+            floating = [one for one in moving if one.is_floating_point()]
+            ranks.add(floating)
+            torch._foreach_div_(floating, ranks.count)
+        ranks.spread(others)
+
+    def _joined(self, over: Passes, kept: Flow | None, weights: Weights, measured: Collection[str]) -> Joined:
         """Take terms of their operands in the whole batch."""
         if not over.whole:
             return Joined({}, {}, {})
-        operands = self._operands(over)
+        operands = self._operands(over, kept)
         modes = self.seat.plan.modes
         live = {node: value.requires_grad_() for node, value in operands.items() if modes[node] != "constant"}
         apply = partial(self._apply, self.portions[0])
@@ -121,19 +157,21 @@ class Update:
         each = {name: _slopes(values[name], live) for name in measured if name in values}
         return Joined({name: value.detach() for name, value in values.items()}, _slopes(total, live), each)
 
-    def _operands(self, over: Passes) -> dict[int, Tensor]:
-        """The operands of the terms that are taken of the whole batch, computed without graphs.
+    def _operands(self, over: Passes, kept: Flow | None) -> dict[int, Tensor]:
+        """The operands of the terms that are taken of the whole batch: those of a flow that is kept, or without graphs.
 
         The first portion computes all nodes where networks keep more than statistics: those advance from call to call.
         """
-        advancing = any(_advancing(self.table.networks[n.name]) for n in self.seat.plan.nodes if n.op == "network")
+        plan, ranks = self.seat.plan, self.table.ranks
+        advancing = any(_advancing(self.table.networks[n.name]) for n in plan.nodes if n.op == "network")
         parts: dict[int, list[Tensor]] = {node: [] for planned in over.whole for node in planned.roots}
-        for portion in self.portions:
-            every = advancing and portion is self.portions[0]
-            flow = self._flow(portion, range(len(self.seat.plan.nodes)) if every else over.ahead, graph=False)
+        for index, portion in enumerate(self._portions_of(ranks.rank)):
+            every = range(len(plan.nodes)) if advancing and index == 0 else over.ahead
+            flow = kept or self._flow(portion, every, graph=False)
             for node, values in parts.items():
-                values.append(flow.operand(node))
-        return {node: torch.cat(values) for node, values in parts.items()}
+                values.append(flow.operand(node).detach())
+        sizes = [sum(one.size for one in self._portions_of(rank)) for rank in range(ranks.count)]
+        return {node: ranks.join(torch.cat(values), sizes) for node, values in parts.items()}
 
     def _flow(self, portion: Portion, wanted: Collection[int], *, graph: bool = True) -> Flow:
         plan, table = self.seat.plan, self.table
@@ -147,12 +185,16 @@ class Update:
         """Apply a network as this player's update does: other owners' buffers stand still where the recipe says so."""
         network = self.table.networks[node.name]
         still = node.name not in self.seat.player.owns and self.table.stage.networks[node.name].keys.buffers == "owner"
-        with self.table.precision():
+        with self.table.precision(), self._normalising():
             if still:
                 return call_with(network, clones(network), inputs)
             if portion.whole:
                 return network(*inputs)
             return call_with(network, self._buffers(portion, index, network), inputs)
+
+    def _normalising(self) -> AbstractContextManager[object]:
+        ranks = self.table.ranks
+        return Synchronised(ranks) if self.table.together and ranks.count > 1 else nullcontext()
 
     def _buffers(self, portion: Portion, index: int, network: nn.Module) -> Buffers:
         """The buffers that a network is lent for a portion of one call, in place of its own.
@@ -186,6 +228,10 @@ def _slopes(value: Tensor, operands: Mapping[int, Tensor]) -> Slopes:
         return {}
     found = torch.autograd.grad(value, list(operands.values()), retain_graph=True, allow_unused=True)
     return {node: slope for node, slope in zip(operands, found, strict=True) if slope is not None}
+
+
+def _accumulate(sums: list[Tensor], more: Sequence[Tensor]) -> None:
+    sums[:] = [a + b for a, b in zip(sums, more, strict=True)] if sums else more
 
 
 def gradients_by(

@@ -65,11 +65,18 @@ def power(entries: Sequence[Entry], clouds: Sequence[str]) -> Text:
 
 
 def with_error(entry: Entry, cloud: str) -> str:
-    """A power ± its standard error."""
+    """A power ± its standard error, both with the digits that matter."""
     power, error = entry.power(cloud), entry.power_standard_error(cloud)
-    if power is None or math.isnan(power):
-        return short(power, ABSENT)
-    return f"{short(power, ABSENT)}±{short(error, ABSENT)}"
+    return short(power, ABSENT) if power is None or error is None or math.isnan(power) else uncertain(power, error)
+
+
+def uncertain(value: float, error: float) -> str:
+    """A number ± its standard error.
+
+    >>> uncertain(2191.3, 112.1), uncertain(-0.04, 0.123), uncertain(3.0, float("nan"))
+    ('2191±112', '0.0±0.1', '3.0±-')
+    """
+    return "±".join(short(number, UNKNOWN, digits=0 if error >= 10 else 1) for number in (value, error))
 
 
 def errors(entries: Sequence[Entry], clouds: Sequence[str]) -> Text:

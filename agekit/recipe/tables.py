@@ -249,6 +249,10 @@ class Compute(Table):
         None,
         description="most samples whose activations are in memory at once; losses see the whole batch nevertheless",
     )
+    batch_norm: Literal["together", "apart"] = Field(
+        "together",
+        description="whose samples its statistics are of, where several ranks play: all ranks', or each one's",
+    )
     threads: Count | None = Field(None, description="CPU threads; by default what the machine offers")
 
 

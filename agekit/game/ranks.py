@@ -1,0 +1,120 @@
+"""The processes that play one game together, each on its own part of every batch, and what passes between them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+import torch.distributed as dist
+from torch import Tensor
+
+from ..errors import LostRank
+
+
+@dataclass(frozen=True)
+class Ranks:
+    """One of `count` processes; alone, it exchanges nothing.
+
+    `tensors` is the group over which tensors pass, and `words` that of what is no tensor of the game: it waits without
+    end, and does not need the device. Everything here is called by all ranks, in the same order.
+    """
+
+    rank: int = 0
+    count: int = 1
+    tensors: dist.ProcessGroup | None = None
+    words: dist.ProcessGroup | None = None
+
+    @property
+    def first(self) -> bool:
+        """Whether this is the rank that writes and speaks."""
+        return self.rank == 0
+
+    def join(self, rows: Tensor, sizes: Sequence[int]) -> Tensor:
+        """The rows of all ranks, of which each has as many as `sizes` says, one rank's below another's."""
+        if self.count == 1:
+            return rows
+        padded = rows.new_zeros(max(sizes), *rows.shape[1:])
+        padded[: len(rows)] = rows
+        parts = [torch.empty_like(padded) for _ in sizes]
+        with lost():
+            dist.all_gather(parts, padded, group=self.tensors)
+        return torch.cat([part[:size] for part, size in zip(parts, sizes, strict=True)])
+
+    def add(self, tensors: Iterable[Tensor]) -> None:
+        """Replace each tensor by its sum over all ranks."""
+        if self.count == 1:
+            return
+        for group in _alike(tensors):
+            flat = torch.cat([one.reshape(-1) for one in group])
+            with lost():
+                dist.all_reduce(flat, group=self.tensors)
+            _unpack(flat, group)
+
+    def spread(self, tensors: Iterable[Tensor]) -> None:
+        """Replace each tensor by that of the first rank."""
+        if self.count == 1:
+            return
+        for group in _alike(tensors):
+            flat = torch.cat([one.reshape(-1) for one in group])
+            with lost():
+                dist.broadcast(flat, group=self.tensors, group_src=0)
+            _unpack(flat, group)
+
+    def any(self, said: bool) -> bool:
+        """Whether it is so on some rank."""
+        if self.count == 1:
+            return said
+        votes = torch.tensor(int(said))
+        with lost():
+            dist.all_reduce(votes, group=self.words)
+        return bool(votes)
+
+
+ALONE = Ranks()
+
+
+@contextmanager
+def lost() -> Iterator[None]:
+    """Meanwhile, a rank that does not answer is a `LostRank`."""
+    try:
+        yield
+    except RuntimeError as error:
+        raise LostRank(f"another rank has ended: {str(error).splitlines()[0]}") from error
+
+
+def _alike(tensors: Iterable[Tensor]) -> list[list[Tensor]]:
+    """The tensors by their type: those of one type pass at once."""
+    groups: dict[torch.dtype, list[Tensor]] = {}
+    for one in tensors:
+        groups.setdefault(one.dtype, []).append(one)
+    return list(groups.values())
+
+
+@torch.no_grad()
+def _unpack(flat: Tensor, into: Sequence[Tensor]) -> None:
+    for one, part in zip(into, torch.split(flat, [one.numel() for one in into]), strict=True):
+        one.copy_(part.view_as(one))
+
+
+class Added(torch.autograd.Function):
+    """The sum of each rank's tensor; its gradient is the sum of all ranks' gradients, at any order of derivatives."""
+
+    @staticmethod
+    def forward(ctx: Any, tensor: Tensor, ranks: Ranks) -> Tensor:
+        ctx.ranks = ranks
+        summed = tensor.clone()
+        ranks.add([summed])
+        return summed
+
+    @staticmethod
+    def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor, None]:
+        return added(gradients[0], ctx.ranks), None
+
+
+def added(tensor: Tensor, ranks: Ranks) -> Tensor:
+    """The sum of each rank's tensor, which can be differentiated: each rank's loss is a part of one."""
+    summed: Tensor = Added.apply(tensor, ranks)  # type: ignore[no-untyped-call]
+    return summed

@@ -1,0 +1,185 @@
+"""One contender in a process of its own, which takes steps when it is told to, and says how long they took.
+
+It reads lines of JSON from its standard input and answers each with one. A process of its own keeps a contender's
+allocator, threads and peak memory apart from the others', and a word between steps lets contenders alternate.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import numpy as np
+import torch
+import torch._dynamo  # which every optimizer imports at its first step: no part of what is measured
+from torch import Tensor
+
+import agekit
+from agekit.game.game import Game
+from agekit.train.compute import prepare_compute
+
+from ..pairwise import peak, resident
+from .by_hand import ByHand, Convolutions, captured
+from .reference import DIM, Reference, on_sphere
+
+
+@dataclass(frozen=True)
+class Setup:
+    """Who steps, where, and how precisely."""
+
+    contender: str
+    precision: str = "fp32"
+    device: str = "cpu"
+    threads: int = 1
+    width: int = 64
+    batch: int = 64
+    images: int = 1024
+    recipe: str = "age_celeba"
+    settings: tuple[str, ...] = ()
+
+    def line(self) -> str:
+        """As a worker reads it."""
+        return json.dumps(asdict(self))
+
+
+Step = Callable[[], Any]
+
+
+def made_up(images: int, side: int = 64) -> np.ndarray:
+    """Random pictures, uint8 [images, 3, side, side]."""
+    return np.random.default_rng(0).integers(0, 256, (images, 3, side, side), dtype=np.uint8)
+
+
+def engine(setup: Setup, pictures: np.ndarray) -> Step:
+    """agekit's own step."""
+    recipe = agekit.load(
+        setup.recipe,
+        f"compute.precision={setup.precision}",
+        f"compute.device={setup.device}",
+        f"compute.threads={setup.threads}",
+        f"data.batch={setup.batch}",
+        *(f"networks.{name}.width={setup.width}" for name in "eg"),
+        *setup.settings,
+    )
+    game = Game(recipe, {"x": pictures}, {"x": recipe.dataset.fields()["x"]}, prepare_compute(recipe.compute))
+    return game.step
+
+
+def reference(setup: Setup, pictures: np.ndarray) -> Step:
+    """The reference loop, its pictures decoded and in memory."""
+    device = _prepared(setup)
+    images = torch.from_numpy(pictures).to(device).float().div_(127.5).sub_(1)
+
+    def draw_x() -> Tensor:
+        return images[torch.randint(len(images), (setup.batch,), device=device)]
+
+    return Reference(setup.width, device, draw_x, _codes(setup, device)).step
+
+
+def by_hand(setup: Setup, pictures: np.ndarray) -> Step:
+    """The step written by hand with the engine's tricks."""
+    device = _prepared(setup)
+    images = torch.from_numpy(pictures).to(device)
+
+    def draw_x() -> Tensor:
+        chosen = images[torch.randint(len(images), (setup.batch,), device=device)]
+        return chosen.to(torch.float32, memory_format=torch.channels_last).div_(127.5).sub_(1)
+
+    half, graphs = setup.precision == "bf16", device.type == "cuda"
+    return ByHand(setup.width, device, draw_x, _codes(setup, device), half=half, graphs=graphs).step
+
+
+def convolutions(setup: Setup, _: np.ndarray) -> Step:
+    """The convolutions alone, channels last."""
+    return _convolutions(setup, channels_last=True)
+
+
+def contiguous_convolutions(setup: Setup, _: np.ndarray) -> Step:
+    """The convolutions alone, channels first."""
+    return _convolutions(setup, channels_last=False)
+
+
+def _convolutions(setup: Setup, *, channels_last: bool) -> Step:
+    device, half = _prepared(setup), setup.precision == "bf16"
+    alone = Convolutions(setup.width, setup.batch, device, half=half, channels_last=channels_last)
+    return captured(alone.step) if device.type == "cuda" else alone.step
+
+
+CONTENDERS: Mapping[str, Callable[[Setup, np.ndarray], Step]] = {
+    "engine": engine,
+    "reference": reference,
+    "by hand": by_hand,
+    "convolutions": convolutions,
+    "contiguous convolutions": contiguous_convolutions,
+}
+
+
+def _prepared(setup: Setup) -> torch.device:
+    """The device, with threads and TF32 as the engine sets them, and nothing else of its settings."""
+    torch.set_num_threads(setup.threads)
+    tf32 = setup.precision != "fp32"
+    torch.backends.cuda.matmul.allow_tf32 = tf32
+    torch.backends.cudnn.allow_tf32 = tf32
+    torch.backends.cudnn.benchmark = True
+    return torch.device(setup.device)
+
+
+def _codes(setup: Setup, device: torch.device) -> Callable[[], Tensor]:
+    return lambda: on_sphere(torch.randn(setup.batch, DIM, device=device))
+
+
+class Meter:
+    """Takes steps of a contender; its memory is counted from when the pictures are there and nothing is built."""
+
+    def __init__(self, setup: Setup) -> None:
+        self.device = torch.device(setup.device)
+        pictures = made_up(setup.images)
+        self.before = self._now()
+        self.step = CONTENDERS[setup.contender](setup, pictures)
+
+    def take(self, steps: int) -> dict[str, float]:
+        """The seconds of a step, as they pass and on the CPU."""
+        self._wait()
+        start, cpu_start = time.perf_counter(), time.process_time()
+        for _ in range(steps):
+            self.step()
+        self._wait()
+        return {
+            "seconds": (time.perf_counter() - start) / steps,
+            "cpu_seconds": (time.process_time() - cpu_start) / steps,
+        }
+
+    def memory(self) -> dict[str, float]:
+        """The most memory so far, in MB, above what was there before; on the CPU also with that."""
+        if self.device.type == "cuda":
+            return {"above": torch.cuda.max_memory_allocated(self.device) / 2**20}
+        return {"above": peak() - self.before, "whole": peak()}
+
+    def _now(self) -> float:
+        return resident() if self.device.type == "cpu" else 0.0
+
+    def _wait(self) -> None:
+        if self.device.type == "cuda":
+            torch.cuda.synchronize(self.device)
+
+
+def main() -> int:
+    """Answer until the input ends."""
+    read = json.loads(sys.stdin.readline())
+    meter = Meter(Setup(**{**read, "settings": tuple(read["settings"])}))
+    answers = sys.stdout
+    sys.stdout = sys.stderr  # so that nothing else is said there
+    print(json.dumps({"ready": True}), file=answers, flush=True)
+    for line in sys.stdin:
+        asked = json.loads(line)
+        answer = meter.memory() if asked == "memory" else meter.take(asked)
+        print(json.dumps(answer), file=answers, flush=True)
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
