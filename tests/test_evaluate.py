@@ -43,6 +43,13 @@ class Picky(Spread):
     taste: str
 
 
+class Weighted(Spread):
+    """A spread that has weights of its own."""
+
+    def provenance(self):
+        return {"network": "somebody's", "sha256": "abcdef0123"}
+
+
 @pytest.fixture(scope="module")
 def played(tmp_path_factory, cache):
     """The folder of a finished run, which keeps its best checkpoint."""
@@ -177,6 +184,17 @@ def test_metrics_and_networks_are_added_on_the_command_line(run, tmp_path):
     assert (found.protocol.real, found.protocol.generated) == (12, 12)
     with pytest.raises(AgekitError, match=r"--set run\.seed: a run is judged as it was trained"):
         last(run, settings=("run.seed=4",))
+
+
+def test_what_a_metric_brings_itself_is_part_of_the_protocol(run):
+    loaded = load()
+    loaded.registries.metrics.add("weighted", Weighted)
+    (one, _), *_ = evaluate(run, Wanted(metrics=("weighted",), which="last"), loaded)
+    protocol = one.metrics["codes_weighted"].protocol
+    assert [(e.name, e.said, e.sha256) for e in protocol.extractors] == [
+        ("metric weighted", "somebody's", "abcdef0123")
+    ]
+    assert "metric weighted abcdef01, raw weights" in protocol.said
 
 
 def test_evaluations_are_written_and_read(run):

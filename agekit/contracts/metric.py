@@ -19,6 +19,10 @@ class Judged(Measure):
     Pure, like a loss. A value that is not finite is reported as it is.
     """
 
+    def provenance(self) -> Mapping[str, str]:
+        """What its numbers depend on besides its operands and options, for protocols: the hash of fixed weights."""
+        return {}
+
 
 class Metric(Judged):
     """What is judged, and never trained: numbers of all samples together, made of what is kept of each.

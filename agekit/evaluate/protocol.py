@@ -27,7 +27,7 @@ class Protocol(BaseModel):
         `split_from_seed` that nobody but the seed chose that part; `fingerprint` is that of the samples themselves.
     real, generated: how many samples of data, and how many that are made of draws.
     picture: the shape of one sample of data, after the data set's own resizing.
-    extractors: what resizes and turns samples into features.
+    extractors: what resizes and turns samples into features; a metric with a network of its own is one, by its label.
     seeds: those of draws and of chosen samples; each number is a mean over them.
     weights: `raw`, or `ema` where a running average stands for what was trained.
     statistics: what batch-norm went by.

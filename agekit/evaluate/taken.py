@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Literal
 
+from ..contracts import Judged
 from ..game.bound import MetricSpec, Recipe
 from ..game.game import Game, Samples
 from ..game.graph import Node
@@ -30,7 +31,7 @@ def protocol_of(
         real=0 if drawn else taken.count,
         generated=taken.generated or (taken.count if beside else 0),
         picture=str(game.scope.fields["x"]),
-        extractors=tuple(_extractors(game, nodes)),
+        extractors=tuple(_extractors(game, nodes, spec)),
         seeds=tuple(seeds),
         weights=_weights(game, nodes, swapped),
         statistics=taken.statistics,
@@ -52,18 +53,24 @@ def split_of(recipe: Recipe, data: Samples) -> str:
     return str(getattr(dataset, "split", "all"))
 
 
-def _extractors(game: Game, nodes: Sequence[Node]) -> list[Extractor]:
-    """Networks that nobody here has trained, and operators whose results depend on more than their operands."""
+def _extractors(game: Game, nodes: Sequence[Node], spec: MetricSpec) -> list[Extractor]:
+    """Networks that nobody here has trained; operators and a metric that depend on more than their operands."""
     found = {}
+    if isinstance(spec.component, Judged) and (own := spec.component.provenance()):
+        found[spec.label] = _extractor(spec.label, own)
     for node in nodes:
-        if node.op == "operator" and (known := dict(game.recipe.operators[node.name].provenance())):
-            sha256 = known.pop("sha256", "")
-            found[node.name] = Extractor(name=node.name, said="; ".join(known.values()), sha256=sha256)
+        if node.op == "operator" and (known := game.recipe.operators[node.name].provenance()):
+            found[node.name] = _extractor(node.name, known)
         elif node.op == "network" and game.recipe.networks[node.name].keys.source is not None:
             sha256 = sha256_of_weights(game.networks[node.name])
             said = repr(game.recipe.networks[node.name].component)
             found[node.name] = Extractor(name=node.name, said=said, sha256=sha256)
     return [found[name] for name in sorted(found)]
+
+
+def _extractor(name: str, provenance: Mapping[str, str]) -> Extractor:
+    said = "; ".join(value for key, value in provenance.items() if key != "sha256")
+    return Extractor(name=name, said=said, sha256=provenance.get("sha256", ""))
 
 
 def _weights(game: Game, nodes: Sequence[Node], swapped: str) -> Literal["raw", "ema", "raw and ema", "fixed"]:

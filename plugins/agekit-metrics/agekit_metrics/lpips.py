@@ -42,6 +42,9 @@ class LPIPS(agekit.Metric):
     operands = {"of": agekit.Operand(), "to": agekit.Operand(like="of")}
     net: Net = agekit.option("alexnet", help="whose features: AlexNet's, as in most tables, or VGG16's")
 
+    def provenance(self) -> Mapping[str, str]:
+        return {"network": f"{self.net}, LPIPS 0.1", "sha256": HASHES[self.net]}
+
     def rows(self, of: Tensor, to: Tensor) -> Tensor:
         least = LEAST[self.net]
         if of.ndim != 4 or of.shape != to.shape or of.shape[1] not in (1, 3) or min(of.shape[2:]) < least:

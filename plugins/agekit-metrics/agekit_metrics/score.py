@@ -47,6 +47,10 @@ class InceptionScore(agekit.Metric):
     )
     splits: int = agekit.option(1, help="parts whose scores are averaged", ge=1, unit="parts")
 
+    def provenance(self) -> Mapping[str, str]:
+        network = {"network": "outputs of the Inception of 2015, without bias", "sha256": OUTPUTS.sha256}
+        return network if self.logits == "inception" else {}
+
     def rows(self, vectors: Tensor) -> Tensor:
         scores = vectors if self.logits == "own" else self._outputs(vectors)
         return scores.double().log_softmax(1)
