@@ -60,26 +60,32 @@ def _rows(outcomes: Sequence[Outcome]) -> Iterator[tuple[str, str, str, str]]:
 
 def _reasons(outcomes: Sequence[Outcome], *, traceback: bool) -> Iterator[str]:
     """What failed and why, and what was not applicable, each reason once."""
-    failed: dict[tuple[str, str], list[Outcome]] = defaultdict(list)
-    apart: dict[tuple[str, str], list[Outcome]] = defaultdict(list)
-    for outcome in outcomes:
-        if outcome.verdict == "fail":
-            failed[str(outcome.subject), outcome.reason].append(outcome)
-    for outcome in outcomes:
-        if outcome.verdict == "not applicable" and (str(outcome.subject), outcome.reason) not in failed:
-            apart[outcome.check, outcome.reason].append(outcome)
+    failed, apart = (_by_reason(outcomes, verdict) for verdict in MARKS)
     for (subject, reason), alike in failed.items():
-        yield from _lines("fail", f"{subject}, {_listed([one.check for one in alike])}: {reason}")
+        yield from _lines("fail", f"{subject}, {_checks(alike)}: {reason}")
         if traceback:
             yield alike[0].details
-    for (check, reason), alike in apart.items():
-        yield from _lines("not applicable", f"{check} of {_listed([one.subject.name for one in alike])}: {reason}")
+    told: dict[tuple[str, str], list[str]] = defaultdict(list)
+    for (subject, reason), alike in apart.items():
+        if (subject, reason) not in failed:
+            told[_checks(alike), reason].append(subject.name)
+    for (checks, reason), names in told.items():
+        yield from _lines("not applicable", f"{checks} of {', '.join(names)}: {reason}")
     if failed or apart:
         yield ""
 
 
-def _listed(names: Sequence[str]) -> str:
-    return ", ".join(names)
+def _by_reason(outcomes: Sequence[Outcome], verdict: str) -> dict[tuple[Subject, str], list[Outcome]]:
+    """The outcomes that ended so, by component and reason."""
+    found: dict[tuple[Subject, str], list[Outcome]] = defaultdict(list)
+    for outcome in outcomes:
+        if outcome.verdict == verdict:
+            found[outcome.subject, outcome.reason].append(outcome)
+    return found
+
+
+def _checks(outcomes: Sequence[Outcome]) -> str:
+    return ", ".join(outcome.check for outcome in outcomes)
 
 
 def _lines(verdict: str, said: str) -> Iterator[str]:

@@ -90,7 +90,9 @@ def _versions() -> tuple[str, str]:
 def _write(folder: Path, words: dict[str, str]) -> None:
     """Write the package. Raises `FileExistsError` where the folder is there."""
     kind, package = words["key"], folder / words["package"]
-    whole = {**words, "body": _filled(f"{kind}.py", words), "tables": _filled(f"{kind}.toml", words)}
+    tables = _filled(f"{kind}.toml", words)
+    whole = {**words, "body": _filled(f"{kind}.py", words), "tables": f"{tables}\n" if tables else ""}
+    whole["data"] = f'dataset  = "{words["name"]}"\n' if kind == "dataset" else ""
     files = {
         folder / "pyproject.toml": "pyproject.toml",
         folder / "README.md": "README.md",

@@ -49,7 +49,6 @@ LOSS: dict[str, Check] = {
     "known": known.known,
     "gradient": losses.gradient,
     "order": losses.order,
-    "samplewise": losses.samplewise,
     "shapes": numerics.shapes,
     "layout": numerics.layout,
     "degenerate": numerics.degenerate,
@@ -62,14 +61,18 @@ LOSS: dict[str, Check] = {
     "ranks": ranks,
     "seed": losses.seed,
 }
+EACH: dict[str, Check] = {"samplewise": losses.samplewise}
+"""Of losses that may have a value for each sample."""
+DIVERGENCE: dict[str, Check] = {
+    "equality": divergences.at_equality,
+    "limit": divergences.limit,
+    "forms": divergences.forms,
+}
 CHECKS: tuple[tuple[type[Component], dict[str, Check]], ...] = (
-    (
-        Divergence,
-        {**LOSS, "equality": divergences.at_equality, "limit": divergences.limit, "forms": divergences.forms},
-    ),
-    (Reciprocity, {**LOSS, "equality": divergences.least_at_equality}),
-    (Adversarial, {**LOSS, "roles": divergences.roles}),
-    (Loss, LOSS),
+    (Divergence, {**LOSS, **DIVERGENCE}),
+    (Reciprocity, {**LOSS, **EACH, "equality": divergences.least_at_equality}),
+    (Adversarial, {**LOSS, **EACH, "roles": divergences.roles}),
+    (Loss, {**LOSS, **EACH}),
     (
         Judged,
         {

@@ -41,7 +41,7 @@ def _check_returned(subject: Subject, example: Example, value: Any, n: int) -> N
     if not isinstance(value, Tensor) or not value.is_floating_point():
         raise Broken(f"{example}: it returns {type(value).__name__}, where a tensor of numbers fits")
     scalar, each = value.shape == (), value.shape == (n,)
-    one_each = issubclass(subject.component, Reciprocity | Adversarial)
+    one_each = is_samplewise(example.measure) or issubclass(subject.component, Reciprocity | Adversarial)
     if not (each if one_each else scalar if issubclass(subject.component, Divergence) else scalar or each):
         fitting = "one value a sample, [n]," if one_each else "a scalar"
         raise Broken(f"{example}: it returns {[*value.shape]} for n = {n} samples, where {fitting} fits")
