@@ -12,7 +12,8 @@ from agekit.game.randomness import generator
 from agekit.lab.candidates import candidate, candidates
 from agekit.lab.clouds import departed, null
 from agekit.lab.departures import DEPARTURES
-from agekit.lab.measure import Entry, Measurement, Settings, measure, table
+from agekit.lab.entry import Entry, Measurement
+from agekit.lab.measure import Settings, measure, table
 
 from .laboratory import EXACT, GAUSSIAN, KNOWN, SEEN, SPHERE, cloud, nothing, settings, standard_error
 

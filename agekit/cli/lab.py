@@ -23,9 +23,10 @@ from ..game.views import Gallery
 from ..lab import memory, save, tables
 from ..lab.candidates import Candidate, candidate, reference_of
 from ..lab.clouds import Cloud, halfway
+from ..lab.entry import Entry
 from ..lab.ingame import run_clouds
 from ..lab.match import Match, home_of, match
-from ..lab.measure import Entry, Settings, table, takers
+from ..lab.measure import Settings, table, takers
 from ..lab.plot import write_plot
 from ..lab.study import NAMES, Study, steps_of, study
 from ..plugins import Loaded

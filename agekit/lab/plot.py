@@ -8,7 +8,7 @@ from pathlib import Path
 
 from ..errors import AgekitError
 from ..files import replacing
-from .measure import Entry
+from .entry import Entry
 from .tables import ABSENT, short
 
 BRIGHTEST = 100.0

@@ -15,7 +15,8 @@ from typing import Any
 from ..files import replacing, write_text
 from ..report.board import Board
 from .costs import Cost, Scaling
-from .measure import Entry, Settings
+from .entry import Entry
+from .measure import Settings
 
 COLUMNS = (
     *("divergence", "reference", "dim", "batch", "repetitions", "seed", "codes"),

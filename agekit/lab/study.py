@@ -11,7 +11,8 @@ from .candidates import Candidate
 from .clouds import departed
 from .costs import Cost, Resized, Scaling, costs, scaling
 from .departures import DEPARTURES
-from .measure import Entry, Settings, table
+from .entry import Entry
+from .measure import Settings, table
 
 NAMES = tuple(departure.name for departure in DEPARTURES)
 

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 
 from .costs import Cost, Scaling
-from .measure import Entry
+from .entry import Entry
 
 ABSENT = "n/a"
 """What stands where a departure is none, or a divergence refuses."""
