@@ -168,6 +168,16 @@ def test_degenerate_clouds_have_finite_values_and_gradients(name, dtype):
     assert checked == 50
 
 
+def test_clouds_that_span_little_of_the_space_have_a_finite_frechet_distance():
+    """Of the product of their covariances, most eigenvalues are 0, or below it by rounding."""
+    for seed in range(0, 20, 2):
+        p = noise(6, 64, seed=seed).requires_grad_()
+        value = Frechet()(p, noise(6, 64, seed=seed + 1))
+        (slope,) = torch.autograd.grad(value, p)
+        assert value.isfinite()
+        assert slope.isfinite().all()
+
+
 def test_what_cannot_be_fitted_is_refused():
     for divergence in PAIRED:
         with pytest.raises(ValueError, match="n ≥ 2"):

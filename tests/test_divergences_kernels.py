@@ -310,6 +310,13 @@ def test_degenerate_clouds_have_finite_values_and_gradients(name, dtype):
     assert checked == 146
 
 
+@pytest.mark.parametrize("apart", [10.0**-k for k in range(16, 24)])
+def test_points_as_close_as_can_be_keep_a_finite_gradient(apart):
+    codes = torch.tensor([[0.0], [apart]], requires_grad=True)
+    (slope,) = torch.autograd.grad(EnergyDistance(exponent=0.1)(codes, Gaussian(dim=1)), codes)
+    assert slope.isfinite().all()
+
+
 def test_what_cannot_be_compared_is_refused():
     for divergence in EVERY:
         with pytest.raises(ValueError, match="n ≥ 2"):

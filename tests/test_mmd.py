@@ -106,11 +106,13 @@ def test_gradients_are_those_of_the_values_at_duplicates_too(mmd):
     assert torch.autograd.gradcheck(fixed, (p.requires_grad_(), q.requires_grad_()))
 
 
-def test_the_bandwidth_is_a_constant_for_the_gradient():
+@pytest.mark.parametrize("estimator", ["unbiased", "biased", "linear"])
+def test_the_bandwidth_is_a_constant_for_the_gradient(estimator):
     q = noise(6, 3).requires_grad_()
     p = noise(6, 3, seed=1)
-    (free,) = torch.autograd.grad(MMD()(p, q), q)
-    (fixed,) = torch.autograd.grad(MMD(variance=q.detach().var(dim=0).mean().item())(p, q), q)
+    (free,) = torch.autograd.grad(MMD(estimator=estimator)(p, q), q)
+    variance = q.detach().var(dim=0).mean().item()
+    (fixed,) = torch.autograd.grad(MMD(estimator=estimator, variance=variance)(p, q), q)
     assert torch.allclose(free, fixed, rtol=1e-9)
 
 

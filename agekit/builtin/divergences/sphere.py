@@ -61,7 +61,7 @@ def concentration(length: Tensor, dim: int) -> Tensor:
 
 
 def _step(kappa: Tensor, length: Tensor, dim: int) -> Tensor:
-    _, gap, variance = (part.detach() for part in log_moment(kappa, dim))
+    _, gap, variance = log_moment(kappa, dim)
     return (kappa + (gap - (1 - length)) / variance).clamp_min(0)
 
 
