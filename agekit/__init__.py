@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any
 __version__ = "0.1.0"
 
 if TYPE_CHECKING:
-    from .api import build, judge, load, load_network, show
+    from .api import build, judge, load, load_network, run, show
     from .contracts import (
         Adversarial,
         BrokenSample,
@@ -93,6 +93,7 @@ __all__ = [
     "load",
     "load_network",
     "option",
+    "run",
     "show",
 ]
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import pluggy
 
 if TYPE_CHECKING:
+    from .commands import Commands
     from .registry import Registries
 
 hookspec = pluggy.HookspecMarker("agekit")
@@ -22,3 +23,8 @@ def agekit_register(registries: Registries) -> None:
 @hookspec
 def agekit_recipes() -> Path | None:
     """Name a folder of recipes that the plugin ships; they are then found by name."""
+
+
+@hookspec
+def agekit_commands(commands: Commands) -> None:
+    """Add commands to the command line: `commands.add("search", "search values of a recipe", arguments, search)`."""

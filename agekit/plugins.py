@@ -14,6 +14,7 @@ import pluggy
 from packaging.requirements import Requirement
 
 from . import __version__, hooks
+from .commands import Commands
 from .errors import PluginError
 from .registry import Registries
 
@@ -39,6 +40,7 @@ class Loaded:
     registries: Registries = field(default_factory=Registries)
     plugins: list[Plugin] = field(default_factory=list)
     recipes: list[Path] = field(default_factory=list)
+    commands: Commands = field(default_factory=Commands)
 
     @property
     def broken(self) -> list[Plugin]:
@@ -78,8 +80,9 @@ def _load(loaded: Loaded, name: str, importer: Any, plugin: Plugin, dist: Distri
         manager.add_hookspecs(hooks)
         manager.register(module, name)
         manager.check_pending()
-        with loaded.registries.owned_by(name):
+        with loaded.registries.owned_by(name), loaded.commands.owned_by(name):
             manager.hook.agekit_register(registries=loaded.registries)
+            manager.hook.agekit_commands(commands=loaded.commands)
             loaded.recipes += map(_folder, manager.hook.agekit_recipes())
     except KeyboardInterrupt:
         raise

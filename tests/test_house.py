@@ -19,7 +19,7 @@ PLUGINS = sorted(path for path in (HOUSE / "plugins").rglob("*.py") if "tests" n
 
 FLOORS = {
     **dict.fromkeys(["errors", "contracts", "files", "statistics"], 0),
-    **dict.fromkeys(["recipe", "registry", "hooks", "data", "report"], 1),
+    **dict.fromkeys(["recipe", "registry", "commands", "hooks", "data", "report"], 1),
     **dict.fromkeys(["game", "plugins"], 2),
     **dict.fromkeys(["train", "lab", "testing"], 3),
     **dict.fromkeys(["evaluate", "look"], 4),
@@ -31,7 +31,17 @@ FLOORS = {
 PUBLIC = {"", "contracts", "errors", "files", "hooks", "registry", "data", "statistics", "builtin"}
 """What built-ins and plugins may see: the package's own names, and the rooms that make components."""
 
-WITHOUT_TORCH = ["contracts", "errors", "files", "hooks", "recipe", "registry.py", "plugins.py", "cli/__init__.py"]
+WITHOUT_TORCH = [
+    "commands.py",
+    "contracts",
+    "errors",
+    "files",
+    "hooks",
+    "recipe",
+    "registry.py",
+    "plugins.py",
+    "cli/__init__.py",
+]
 PLANNERS = ["bind", "bound", "check", "graph", "judged", "messages", "plan", "schema", "scope", "stages"]
 
 

@@ -171,7 +171,7 @@ def test_a_reader_who_goes_away_loses_nothing(monkeypatch):
 
     monkeypatch.setattr("agekit.cli.lab._print", goes_away)
     with pytest.raises(BrokenPipeError):
-        lab(arguments.parser("").parse_args(["lab", "kl_gaussian", *SMALL]))
+        lab(arguments.parser("")[0].parse_args(["lab", "kl_gaussian", *SMALL]))
     assert Path("lab/table-0001/table.csv").exists()
 
 

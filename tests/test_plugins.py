@@ -182,6 +182,75 @@ def test_a_broken_plugin_is_listed_and_leaves_recipes_alone(code, reason, instal
     assert main(["validate", "age_mnist", "--set", "players.encoder.terms.real.divergence=fixed"]) == 0
 
 
+GREET = """
+import agekit
+from agekit.errors import AgekitError
+def arguments(parser):
+    parser.add_argument("who")
+def greet(given):
+    if given.who == "nobody":
+        raise AgekitError("nobody is there")
+    print("hello", given.who)
+    return 3 if given.who == "three" else None
+@agekit.hookimpl
+def agekit_commands(commands):
+    commands.add("greet", "greet somebody", arguments, greet)
+"""
+
+
+def test_a_plugin_adds_a_command(installed, bare, capsys):
+    installed("polite", GREET)
+    assert main(["greet", "you"]) == 0
+    assert main(["greet", "three"]) == 3
+    assert capsys.readouterr().out == "hello you\nhello three\n"
+    assert main(["greet", "nobody"]) == 1
+    assert capsys.readouterr().err == "error: nobody is there\n"
+    with pytest.raises(agekit.AgekitError):
+        main(["greet", "nobody", "--traceback"])
+    with pytest.raises(SystemExit):
+        main(["greet", "--help"])
+    assert "greet somebody" in capsys.readouterr().out
+    assert main(["plugins"]) == 0
+    assert capsys.readouterr().out.splitlines()[-1].split() == ["greet", "polite", "greet", "somebody"]
+    with pytest.raises(SystemExit) as end:
+        main(["great", "you"])
+    assert end.value.code == 2
+
+
+@pytest.mark.parametrize(
+    ("code", "reason"),
+    [
+        (GREET.replace('"greet",', '"Greet me",'), "command 'Greet me': small letters, digits and dashes make a name"),
+        (GREET, "command 'greet' of second: the name is taken by first"),
+        (GREET.replace('"greet",', '"meet",') + "    raise ValueError('later')", "ValueError: later"),
+    ],
+)
+def test_a_command_that_cannot_be_added_breaks_its_plugin_alone(code, reason, installed, bare, capsys):
+    installed("first", GREET)
+    installed("second", code)
+    loaded, plugin = found("second")
+    assert plugin.error == reason
+    assert [name for name, command in loaded.commands.entries.items() if command.owner == "second"] == []
+    assert loaded.commands.entries["greet"].owner == "first"
+    assert main(["greet", "you"]) == 0
+
+
+def test_agekits_own_commands_stay_what_they_are(installed, capsys):
+    installed("rude", GREET.replace('"greet",', '"list",'))
+    assert main(["list", "recipes"]) == 0
+    assert "hello" not in capsys.readouterr().out
+    with pytest.raises(SystemExit):
+        main(["greet", "you"])
+
+
+def test_every_hook_is_on_the_page():
+    from agekit import hooks
+
+    names = [name for name, hook in vars(hooks).items() if hasattr(hook, "agekit_spec")]
+    assert len(names) >= 3
+    assert [name for name in names if name not in PAGE.read_text(encoding="utf-8")] == []
+
+
 def test_a_plugin_that_fails_half_way_leaves_nothing(installed, bare):
     installed("half", HEAD + "    registries.divergences.add('cloud', Cloud)\n    raise ValueError('half-way')")
     loaded, plugin = found("half")

@@ -14,11 +14,16 @@ from . import arguments
 
 def main(argv: list[str] | None = None) -> int:
     """Run a command; the exit status: 0, 1 where the user can mend what is wrong, 130 where it was interrupted."""
-    parser = arguments.parser(__version__)
+    parser, commands = arguments.parser(__version__)
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="backslashreplace")  # what a terminal cannot show is no reason to fail
-    given = parser.parse_args(argv)
+    words = sys.argv[1:] if argv is None else argv
+    if words and not words[0].startswith("-") and words[0] not in commands.choices:
+        from .common import plugins  # only they can know the word
+
+        arguments.add_plugged(commands, plugins().commands.entries)
+    given = parser.parse_args(words)
     try:
         return _call(given)
     except BrokenPipeError:
@@ -33,7 +38,9 @@ def _call(given: argparse.Namespace) -> int:
     from ..errors import AgekitError
 
     try:
-        handler = getattr(import_module(f".{given.room}", __package__), given.handler)
+        handler = given.handler
+        if isinstance(handler, str):
+            handler = getattr(import_module(f".{given.room}", __package__), handler)
         status: int = handler(given) or 0
         sys.stdout.flush()
     except AgekitError as error:

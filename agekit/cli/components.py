@@ -78,11 +78,15 @@ def _show_recipe(name: str, known: Mapping[str, Path]) -> int:
 
 def plugins(given: argparse.Namespace) -> int:
     """List plugins, those that are broken with the reason."""
-    found = load().plugins
+    loaded = load()
+    found = loaded.plugins
     print_table(
         ["plugin", "origin", "version", "health"],
         [(p.name, p.origin, p.version, f"broken: {p.error}" if p.error else "well") for p in found],
     )
+    if commands := loaded.commands.entries:
+        print()
+        print_table(["command", "of", "what it does"], [(c.name, c.owner, c.summary) for c in commands.values()])
     if given.traceback:
         print("".join(f"\n{p.name}\n{p.details}" for p in found if p.error), end="")
     return 0

@@ -1,0 +1,59 @@
+"""Commands that plugins add to the command line."""
+
+from __future__ import annotations
+
+import re
+from argparse import ArgumentParser, Namespace
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+
+from .errors import PluginError
+
+NAME = re.compile(r"[a-z][a-z0-9-]*\Z")
+
+
+@dataclass(frozen=True)
+class Command:
+    """A command: what it is called and does, what it takes, and what is called with what was given.
+
+    `handler` returns the exit status, None for 0; what it raises of `AgekitError` is told as one message.
+    """
+
+    name: str
+    summary: str
+    arguments: Callable[[ArgumentParser], None]
+    handler: Callable[[Namespace], int | None]
+    owner: str
+
+
+@dataclass
+class Commands:
+    """The commands of all plugins, by name."""
+
+    entries: dict[str, Command] = field(default_factory=dict)
+    _owner: str = ""
+
+    def add(
+        self,
+        name: str,
+        summary: str,
+        arguments: Callable[[ArgumentParser], None],
+        handler: Callable[[Namespace], int | None],
+    ) -> None:
+        """Add a command. Raises `PluginError` where its name is malformed, or taken by another plugin."""
+        if not NAME.match(name):
+            raise PluginError(f"command {name!r}: small letters, digits and dashes make a name")
+        if name in self.entries:
+            raise PluginError(f"command {name!r} of {self._owner}: the name is taken by {self.entries[name].owner}")
+        self.entries[name] = Command(name, summary, arguments, handler, self._owner)
+
+    @contextmanager
+    def owned_by(self, owner: str) -> Iterator[None]:
+        """Meanwhile, what is added belongs to this plugin; where it fails, what it had added is taken back."""
+        before, self._owner = dict(self.entries), owner
+        try:
+            yield
+        except BaseException:
+            self.entries = before
+            raise
