@@ -1,4 +1,5 @@
-"""Write docs/components.md and docs/divergences.md from the docstrings of what is registered, or check them.
+"""Write docs/components.md and docs/divergences.md from the docstrings of what is registered, and the tables of
+docs/reliability.md from what attacks found; or check them.
 
 python docs/write.py [--check]
 """
@@ -10,6 +11,8 @@ import inspect
 import sys
 from collections.abc import Iterator
 from pathlib import Path
+
+from reliability import page as reliability
 
 from agekit.cli.components import described_operand, described_option
 from agekit.contracts import SHELVES, Component, Measure
@@ -122,14 +125,19 @@ def main() -> int:
     """Write the pages, or compare them."""
     loaded = load()
     stale = []
-    for name, text in (("components.md", components(loaded)), ("divergences.md", divergences(loaded))):
+    pages = {
+        "components.md": components(loaded),
+        "divergences.md": divergences(loaded),
+        "reliability.md": reliability(DOCS),
+    }
+    for name, text in pages.items():
         page = DOCS / name
         if "--check" not in sys.argv:
             page.write_text(text, encoding="utf-8")
         elif not page.exists() or page.read_text(encoding="utf-8") != text:
             stale.append(page)
     for page in stale:
-        print(f"{page} is not what the docstrings and the lab say: run make docs", file=sys.stderr)
+        print(f"{page} is not what the docstrings, the lab and the attacks say: run make docs", file=sys.stderr)
     return 1 if stale else 0
 
 
