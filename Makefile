@@ -4,7 +4,7 @@ VENV    := .venv
 BIN     := $(VENV)/bin
 PLUGINS := $(wildcard plugins/*)
 
-.PHONY: demo test check compare semantic pairwise bench format docs lab clean
+.PHONY: demo test check compare semantic pairwise bench fuzz format docs lab clean
 
 demo: $(VENV)/.runtime
 	$(BIN)/agekit run recipes/quickstart.toml
@@ -35,6 +35,11 @@ pairwise: $(VENV)/.tools
 # ARGS="--threads 1 --clock cpu" on a machine that others use, too; AGEKIT_BENCH_CELEBA=FOLDER decodes real photographs
 bench: $(VENV)/.tools
 	$(BIN)/python -m benchmarks.speed.cpu $(ARGS)
+
+# 100,000 recipes changed at random, in lots of which each is kept in build/fuzz: it may be stopped, goes on where it was, and
+# ARGS="--lots 0-49" tries a part
+fuzz: $(VENV)/.tools
+	OMP_NUM_THREADS=1 $(BIN)/python -m tests.attacks.fuzz $(ARGS)
 
 format: $(VENV)/.tools
 	$(BIN)/ruff format agekit benchmarks docs plugins tests

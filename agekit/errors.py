@@ -15,8 +15,18 @@ Anything else that escapes is a defect of agekit, and shows its traceback.
 from __future__ import annotations
 
 import difflib
+import unicodedata
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+
+LONGEST_TOLD = 300
+LONGEST_MESSAGE = 2000
+MOST_TOLD = 100
+
+
+def shortened(text: str, most: int = LONGEST_TOLD) -> str:
+    """A text, its end left out where it is long."""
+    return text if len(text) <= most else text[: most - 1] + "…"
 
 
 class AgekitError(Exception):
@@ -62,16 +72,27 @@ class Problem:
     unknown_component: bool = False
 
     def __str__(self) -> str:
-        place = f"{self.where}: " if self.where else ""
-        return f"{place}{self.key}: {self.message}" if self.key else f"{place}{self.message}"
+        parts = self.where, shortened(self.key), shortened(self.message, LONGEST_MESSAGE)
+        return ": ".join(filter(None, parts))
 
 
 class RecipeError(AgekitError):
-    """A recipe cannot be used; every problem found in it is listed, each on a line of its own."""
+    """A recipe cannot be used; every problem found in it, of the first hundred, is listed on a line of its own."""
 
     def __init__(self, problems: Sequence[Problem]) -> None:
-        self.problems = tuple(problems)
-        super().__init__("\n".join(str(problem) for problem in self.problems))
+        self.problems = tuple(problems[:MOST_TOLD])
+        more = ["there is more wrong than is listed"] * (len(problems) > MOST_TOLD)
+        super().__init__("\n".join([*map(str, self.problems), *more]))
+
+
+def told(error: BaseException) -> str:
+    """An exception that is no `AgekitError` in one line: its type, and what it says at first.
+
+    >>> told(ValueError("no\\nway"))
+    'ValueError: no'
+    """
+    said = next(iter(str(error).splitlines()), "")
+    return f"{type(error).__name__}: {shortened(said)}" if said else type(error).__name__
 
 
 LISTED = 16
@@ -79,20 +100,33 @@ LISTED = 16
 
 
 def nearest(name: str, known: Iterable[str]) -> str:
-    """Say which of the known names was probably meant.
+    """Say which of the known names was probably meant, and where it merely looks like it.
 
     >>> nearest("kl_shpere", ["mmd", "kl_sphere"])
     'did you mean kl_sphere?'
     >>> nearest("foo", ["kl_sphere", "mmd"])
     'known: kl_sphere, mmd'
+    >>> nearest("m\u03bcd", ["mmd"])
+    'did you mean mmd? \u03bc is U+03BC GREEK SMALL LETTER MU'
     """
     names = sorted(known)
     if close := similar(name, names):
-        return f"did you mean {close}?"
+        foreign = next((letter for letter in name if not letter.isascii() and letter not in close), None)
+        seen = f" {foreign} is U+{ord(foreign):04X} {unicodedata.name(foreign, '')}".rstrip() if foreign else ""
+        return f"did you mean {shortened(close)}?{seen}"
     rest = f" and {len(names) - LISTED} more" if len(names) > LISTED else ""
-    return f"known: {', '.join(names[:LISTED])}{rest}" if names else "there is none"
+    listed = ", ".join(shortened(one, 60) for one in names[:LISTED])
+    return f"known: {listed}{rest}" if names else "there is none"
 
 
 def similar(name: str, known: Iterable[str]) -> str | None:
     """The known name that resembles this one most, where any does."""
-    return next(iter(difflib.get_close_matches(name, sorted(known), n=1)), None)
+    names = sorted(known)
+    alike = (one for one in names if name != one and _looks_like(name, one))
+    return next(alike, None) or next(iter(difflib.get_close_matches(name, names, n=1)), None)
+
+
+def _looks_like(name: str, known: str) -> bool:
+    """Whether only letters beyond ASCII differ, as those of another script that look the same."""
+    same = len(name) == len(known) and not name.isascii()
+    return same and all(a == b or not a.isascii() for a, b in zip(name, known, strict=True))

@@ -54,7 +54,10 @@ def test_depth_is_limited():
     with pytest.raises(ValueError, match="nested deeper than 64 calls"):
         parse_expression(nested(DEEPEST + 1))
     with pytest.raises(ValueError, match="nested deeper than 64 calls") as caught:
-        parse_expression(nested(100_000))
+        parse_expression(nested(1000))
+    assert len(str(caught.value)) < 120
+    with pytest.raises(ValueError, match="longer than 4096 characters") as caught:
+        parse_expression(nested(10_000))
     assert len(str(caught.value)) < 120
 
 

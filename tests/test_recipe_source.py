@@ -91,7 +91,8 @@ def test_only_line_ends_of_toml_count(separator):
 
 
 KEYS = st.text("abc", min_size=1, max_size=3)
-VALUES = st.one_of(st.integers(), st.booleans(), st.text("xyz[]=#\"'", max_size=5), st.lists(st.integers(), max_size=3))
+WHOLE = st.integers(-(2**63), 2**63 - 1)
+VALUES = st.one_of(WHOLE, st.booleans(), st.text("xyz[]=#\"'\n{},\\", max_size=5), st.lists(WHOLE, max_size=3))
 
 
 @given(st.dictionaries(KEYS, st.dictionaries(KEYS, VALUES, max_size=4), max_size=4))

@@ -6,9 +6,10 @@ import re
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
+from itertools import islice
 
 from ..contracts import CODE, Operator
-from ..errors import Problem, RecipeError, nearest
+from ..errors import MOST_TOLD, Problem, RecipeError, nearest
 from ..recipe.compose import STAGE_KEYS, stages
 from ..recipe.language import Expression, calls, names, parse_expression
 from ..recipe.source import Document, Key
@@ -24,8 +25,10 @@ from .scope import leaves, signature
 from .stages import carriable, same_throughout
 from .watching import check_controllers
 
-PLAIN = re.compile(r"\w[\w-]*\Z")
+PLAIN = re.compile(r"\w[\w-]{,99}\Z")
 """Names of players, terms, views and metrics become names of curves and of files."""
+
+MOST_NETWORKS = 64
 
 TABLES = {"about", "data", "latent", "networks", "players", "views", "metrics", "run", "sentinel", "compute"}
 
@@ -36,6 +39,7 @@ def bind(document: Document, registries: Registries, name: str) -> Recipe:
     recipes = [
         _bind_stage(laid, document, position, registries, name, problems)
         for position, laid in enumerate(stages(document))
+        if len(problems) <= MOST_TOLD
     ]
     whole = [recipe for recipe in recipes if recipe]
     if len(whole) == len(recipes):
@@ -55,7 +59,7 @@ def _bind_stage(
     """The recipe as it is in one stage, as far as it can be bound; None where too little of it can."""
     binder = Binder(laid, registries, problems)
     fitting = TABLES | {"extends", "stages"} | (STAGE_KEYS if "stages" in document.tree else set())
-    for key in laid.tree.keys() - TABLES:
+    for key in islice((key for key in laid.tree if key not in TABLES), MOST_TOLD + 1):
         binder.wrong((key,), f"unknown key; {nearest(key, fitting - {key})}")
     about, run, compute = binder.top(About, "about"), binder.top(Run, "run"), binder.top(Compute, "compute")
     sentinel = binder.top(Sentinel, "sentinel") or Sentinel()
@@ -129,8 +133,10 @@ def _check(recipe: Recipe, binder: Binder) -> None:
 
 def _check_names(recipe: Recipe, binder: Binder) -> None:
     fields = recipe.dataset.fields()
+    if len(recipe.networks) > MOST_NETWORKS:
+        binder.wrong(("networks",), f"{len(recipe.networks)} networks, where at most {MOST_NETWORKS} fit")
     for name in recipe.networks:
-        if not name.isidentifier() or DRAW.match(name) or name == REFERENCE:
+        if not PLAIN.match(name) or not name.isidentifier() or DRAW.match(name) or name == REFERENCE:
             binder.wrong(("networks", name), "is no name for a network: z, z2, … are draws and y is the reference")
         elif name in fields or name in recipe.derived or name in recipe.operators:
             what = "an operator" if name in recipe.operators else "a field of the data"
@@ -144,7 +150,7 @@ def _check_names(recipe: Recipe, binder: Binder) -> None:
     keys += [("players", player.name, "terms", term.name) for player in stage.players for term in player.terms]
     for key in keys:
         if not PLAIN.match(str(key[-1])):
-            binder.wrong(key, "is no plain name: letters, digits, dashes and underscores fit")
+            binder.wrong(key, "is no plain name: up to 100 letters, digits, dashes and underscores fit")
 
 
 def _check_ownership(stage: BoundStage, binder: Binder) -> None:

@@ -13,6 +13,9 @@ from ..recipe.language import Call, Expression, Name
 
 DRAW = re.compile(CODE + r"([2-9]|[1-9]\d+)?\Z")
 REFERENCE = "y"
+DEEPEST_FIELD = 8
+"""Fields between a derived one and the data's own."""
+
 Op = Literal["field", "derived", "draw", "network", "operator"]
 
 
@@ -75,6 +78,8 @@ class Graph:
     nodes: list[Node] = field(default_factory=list)
     _known: dict[tuple[str, str, tuple[int, ...]], int] = field(default_factory=dict)
     _inside: tuple[str, ...] = ()
+    _fields: dict[str, int] = field(default_factory=dict)
+    """The nodes of derived fields, which would otherwise be looked into wherever they are used."""
 
     def add(self, expression: Expression) -> int:
         """The node of an expression, new or known. Raises `ValueError` where it makes no sense, saying what would."""
@@ -108,6 +113,10 @@ class Graph:
         raise ValueError(f"no field or draw is called {name!r}; {nearest(name, scope.leaves())}")
 
     def _derived(self, name: str) -> int:
+        if name in self._fields:
+            return self._fields[name]
+        if len(self._inside) == DEEPEST_FIELD:
+            raise ValueError(f"the field {self._inside[0]!r} is derived by way of more than {DEEPEST_FIELD} others")
         if name in self._inside:
             raise ValueError(f"the field {name!r} is derived from itself: {' → '.join((*self._inside, name))}")
         self._inside = (*self._inside, name)
@@ -115,7 +124,8 @@ class Graph:
             index = self.add(self.scope.derived[name])
         finally:
             self._inside = self._inside[:-1]
-        return self._node("derived", name, (index,), replace(self.nodes[index].space, kind=name))
+        self._fields[name] = self._node("derived", name, (index,), replace(self.nodes[index].space, kind=name))
+        return self._fields[name]
 
     def _node(self, op: Op, name: str, arguments: tuple[int, ...], space: Space) -> int:
         key = (op, name, arguments)

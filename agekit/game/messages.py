@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import types
 from collections.abc import Iterable, Iterator
+from itertools import islice
 from typing import Any, Literal, Union, get_args, get_origin
 
 from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
 
 from ..contracts import SHELVES
-from ..errors import nearest
+from ..errors import MOST_TOLD, nearest
 from ..recipe.source import Key
 
 PLAIN: dict[Any, str] = {
@@ -28,7 +29,7 @@ def complaints(error: ValidationError, model: type[BaseModel], known: Iterable[s
     """Pairs of key and message, one for each key that is wrong; `known` are further keys that would fit here."""
     fields = {field.alias or name: field for name, field in model.model_fields.items()}
     seen: set[Key] = set()
-    for entry in error.errors():
+    for entry in islice(error.errors(), MOST_TOLD + 1):
         name = str(entry["loc"][0]) if entry["loc"] else ""
         field = fields.get(name)
         key, annotation = _inside(field.annotation if field else None, entry["loc"])

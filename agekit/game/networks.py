@@ -12,7 +12,7 @@ from torch.func import functional_call
 from torch.nn.modules.batchnorm import _BatchNorm
 
 from ..contracts import CODE
-from ..errors import Problem, RecipeError
+from ..errors import Problem, RecipeError, told
 from .bound import BoundStage, NetworkSpec, Recipe
 from .graph import Scope, Signature
 from .randomness import seed_of
@@ -32,7 +32,7 @@ def build(recipe: Recipe, scope: Scope, device: torch.device) -> dict[str, nn.Mo
         if spec.keys.average_of is not None:
             continue
         try:
-            built[name] = _built(recipe, spec, scope.networks[name]).to(device)
+            built[name] = _built(recipe, spec, scope.networks[name], device)
         except ValueError as error:
             key = ("networks", name)
             problems.append(Problem(".".join(key), str(error), recipe.document.origin(key)))
@@ -52,28 +52,40 @@ def _laid_out(network: nn.Module, recipe: Recipe) -> nn.Module:
     return network
 
 
-def _built(recipe: Recipe, spec: NetworkSpec, signature: Signature) -> nn.Module:
+def _built(recipe: Recipe, spec: NetworkSpec, signature: Signature, device: torch.device) -> nn.Module:
+    """Build a network without its numbers first: however large it is asked to be, that costs nothing."""
     unknown = [space for space in (*signature.sees, signature.built) if None in space.shape]
     if unknown:
         raise ValueError(f"the size of {unknown[0]} is not known before the data is prepared")
-    with torch.random.fork_rng(devices=[]):
+    try:
+        hollow = _made(recipe, spec, signature, torch.device("meta"))
+    except NotImplementedError:  # it looks at its own numbers as it is built, and so needs some
+        hollow = _made(recipe, spec, signature, torch.device("cpu")).to("meta")
+    _try(hollow, signature)
+    return hollow if device.type == "meta" else _made(recipe, spec, signature, torch.device("cpu")).to(device)
+
+
+def _made(recipe: Recipe, spec: NetworkSpec, signature: Signature, device: torch.device) -> nn.Module:
+    with torch.random.fork_rng(devices=[]), device:
         torch.default_generator.manual_seed(seed_of(recipe.run.seed, "weights", spec.name))
-        module = spec.component.build(signature.sees, signature.built)
+        try:
+            module = spec.component.build(signature.sees, signature.built)
+        except (ValueError, NotImplementedError):
+            raise
+        except Exception as error:  # a plugin's own mistake, or numbers that no tensor can have
+            raise ValueError(f"cannot be built: {told(error)}") from error
     if spec.makes == CODE and recipe.reference:
         module = Coded(module, recipe.reference)
-    if signature.merged is not None:
-        module = Merged(module, signature.merged)
-    _try(module, signature)
-    return module
+    return module if signature.merged is None else Merged(module, signature.merged)
 
 
 def _try(module: nn.Module, signature: Signature) -> None:
-    """Pass shapes, without numbers, through a copy: a network must make what it promises."""
+    """Pass shapes, without numbers, through a network: it must make what it promises."""
     try:
-        made = apply_to_shapes(copy.deepcopy(module).to("meta"), signature, 2)
-    except RuntimeError as error:
+        made = apply_to_shapes(module, signature, 2)
+    except Exception as error:  # what a layer says of shapes that do not fit is of many types
         seen = ", ".join(map(str, signature.sees))
-        raise ValueError(f"cannot be applied to {seen}: {error}") from error
+        raise ValueError(f"cannot be applied to {seen}: {told(error)}") from error
     shape = list(made.batch_shape + made.event_shape if isinstance(made, Distribution) else made.shape)
     wanted = [2, *signature.makes.shape]
     if shape != wanted:

@@ -6,13 +6,14 @@ import copy
 import json
 import tomllib
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from itertools import chain, takewhile
 from pathlib import Path
 from typing import Any
 
 from ..contracts import SHELVES, Component, Dataset, Loss, Measure, Network
-from ..errors import Problem, RecipeError, nearest
-from .source import Document, Key, dotted, parse, read
+from ..errors import Problem, RecipeError, nearest, shortened
+from .source import DEEPEST, TOO_DEEP, Document, Key, dotted, parse, read, toml
 from .tables import OPTIMIZER, DataKeys, Length, MetricKeys, NetworkKeys, Stage, TermKeys
 
 COMPONENT_KEYS = {shelf.key: shelf for shelf in SHELVES}
@@ -38,6 +39,11 @@ REMOVABLE = {
 }
 """What is removed by writing `false`."""
 
+LONGEST_CHAIN = 16
+"""Recipes that a recipe extends, one by way of another."""
+
+MOST_STAGES = 50
+
 Find = Callable[[str, Path], Path]
 """How the name in `extends` becomes a file, seen from the folder of the file that says it."""
 
@@ -62,6 +68,8 @@ def load(
 
 
 def _extended(path: Path, find: Find, inside: tuple[Path, ...]) -> Document:
+    if len(inside) > LONGEST_CHAIN:
+        raise RecipeError([Problem("extends", f"a chain of more than {LONGEST_CHAIN} recipes", inside[0].name)])
     if path in inside:
         circle = " → ".join(p.name for p in (*inside[inside.index(path) :], path))
         raise RecipeError([Problem("extends", f"goes round in a circle: {circle}", path.name)])
@@ -95,7 +103,9 @@ def setting(text: str, document: Document, origin: str = "--set") -> Document:
     key_text, found, value_text = text.partition("=")
     key = [part.strip() for part in key_text.split(".")]
     if not found or not all(key):
-        raise RecipeError([Problem("--set", f"found {text!r}, where KEY=VALUE fits", "")])
+        raise RecipeError([Problem("--set", f"found {shortened(text, 60)!r}, where KEY=VALUE fits", "")])
+    if len(key) > DEEPEST:
+        raise RecipeError([Problem("--set", f"found {shortened(text, 60)!r}: {TOO_DEEP}", "")])
     value = value_of(value_text)
     tree: Any = copy.deepcopy(document.tree)
     place = _place(tree, key, value, text)
@@ -114,9 +124,10 @@ def value_of(text: str) -> Any:
     ([1, 2.5], 'imq')
     """
     try:
-        return tomllib.loads(f"value = {text}")["value"]
-    except (tomllib.TOMLDecodeError, RecursionError):
+        tree = toml(f"value = {text}")
+    except tomllib.TOMLDecodeError:
         return text.strip()
+    return tree["value"] if len(tree) == 1 else text.strip()
 
 
 def written(value: Any) -> str:
@@ -157,48 +168,64 @@ def _place(tree: Any, key: Sequence[str], value: Any, text: str) -> Key:
 
 def overlay(base: Document, over: Document, problems: list[Problem]) -> Document:
     """Lay one document over another: tables merge, `false` removes, another component drops the old one's options."""
-    merged = Document(copy.deepcopy(base.tree), dict(base.origins))
-    if () in over.origins:
-        merged.origins[()] = over.origins[()]
-    _lay(merged, over, (), problems)
-    return merged
+    laid = _Laid(copy.deepcopy(base.tree), over, problems)
+    laid.lay(laid.tree, over.tree, ())
+    kept = {key: said for key, said in base.origins.items() if not _within(key, laid.gone)}
+    ours = {key: said for key, said in over.origins.items() if key in laid.met or _within(key, laid.taken)}
+    return Document(laid.tree, kept | ours)
 
 
-def _lay(merged: Document, over: Document, key: Key, problems: list[Problem]) -> None:
-    below, above = _at(merged.tree, key), _at(over.tree, key)
-    _forget_old_component(merged, below, above, key)
-    for name in _ousted(key, above, below):
-        below.pop(name, None)
-        _forget(merged, (*key, name))
-    for name, value in above.items():
-        inner = (*key, name)
-        if value is False and _removable(inner):
-            if name not in below:
-                problems.append(
-                    Problem(dotted(inner), f"nothing to remove; {nearest(name, below)}", over.origin(inner))
-                )
+def _within(key: Key, tables: Collection[Key]) -> bool:
+    return any(key[:end] in tables for end in range(len(key) + 1))
+
+
+@dataclass
+class _Laid:
+    """A tree under another that is laid over it, and which keys are whose now.
+
+    `gone` are keys of the tree below that hold no more, nor does anything in them; what is in `taken` is as it is
+    said above; tables that are in both are `met`.
+    """
+
+    tree: dict[str, Any]
+    over: Document
+    problems: list[Problem]
+    gone: set[Key] = field(default_factory=set)
+    taken: set[Key] = field(default_factory=set)
+    met: set[Key] = field(default_factory=lambda: {()})
+
+    def lay(self, below: dict[str, Any], above: dict[str, Any], key: Key) -> None:
+        """Lay one table over another."""
+        for name in [*_old_options(below, above), *_ousted(key, above, below)]:
             below.pop(name, None)
-            _forget(merged, inner)
-        elif isinstance(value, dict) and isinstance(below.get(name), dict):
-            merged.origins.update({inner: over.origins[inner]} if inner in over.origins else {})
-            _lay(merged, over, inner, problems)
-        else:
-            below[name] = copy.deepcopy(value)
-            if not isinstance(value, list):
-                _forget(merged, inner)
-            merged.origins.update({k: v for k, v in over.origins.items() if k[: len(inner)] == inner})
+            self.gone.add((*key, name))
+        for name, value in above.items():
+            inner = (*key, name)
+            if value is False and _removable(inner):
+                if name not in below:
+                    hint = nearest(name, below)
+                    self.problems.append(Problem(dotted(inner), f"nothing to remove; {hint}", self.over.origin(inner)))
+                below.pop(name, None)
+                self.gone.add(inner)
+            elif isinstance(value, dict) and isinstance(below.get(name), dict):
+                self.met.add(inner)
+                self.lay(below[name], value, inner)
+            else:
+                below[name] = copy.deepcopy(value)
+                self.taken.add(inner)
+                if not isinstance(value, list):
+                    self.gone.add(inner)
 
 
-def _forget_old_component(merged: Document, below: dict[str, Any], above: Mapping[str, Any], key: Key) -> None:
+def _old_options(below: Mapping[str, Any], above: Mapping[str, Any]) -> list[str]:
+    """The options of the component below, where another one is named above."""
     named = [k for k in COMPONENT_KEYS if isinstance(above.get(k), str)]
     had = {k: below[k] for k in COMPONENT_KEYS if k in below} or {k: v for k, v in UNNAMED.items() if k in named}
     if not named or not had or had.get(named[0]) == above[named[0]]:
-        return
+        return []
     contract = COMPONENT_KEYS[named[0]].contract
     kept = frozenset(contract.model_fields).union(*(keys for kind, keys in KEPT.items() if issubclass(contract, kind)))
-    for name in [n for n in below if n not in kept]:
-        del below[name]
-        _forget(merged, (*key, name))
+    return [name for name in below if name not in kept]
 
 
 def _ousted(table: Key, said: Collection[str], there: Collection[str]) -> Collection[str]:
@@ -220,19 +247,20 @@ def _forget(document: Document, key: Key) -> None:
         del document.origins[old]
 
 
-def _at(tree: Any, key: Key) -> dict[str, Any]:
-    for part in key:
-        tree = tree[part]
-    found: dict[str, Any] = tree
-    return found
-
-
 def stages(document: Document) -> list[Document]:
     """One document a stage: the recipe with what that stage names laid over it; the whole where there are none."""
     listed = document.tree.get("stages")
     base = Document({k: v for k, v in document.tree.items() if k != "stages"}, document.origins)
     if not (isinstance(listed, list) and listed and all(isinstance(stage, dict) for stage in listed)):
         return [base]
+    if len(listed) > MOST_STAGES:
+        raise RecipeError(
+            [
+                Problem(
+                    "stages", f"{len(listed)} of them, where at most {MOST_STAGES} fit", document.origin(("stages", 0))
+                )
+            ]
+        )
     problems: list[Problem] = []
     laid = []
     for position, tree in enumerate(listed):

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from pathlib import Path
 
-from ..errors import Problem, RecipeError, nearest
+from ..errors import Problem, RecipeError, nearest, shortened
 
 SHIPPED = Path(__file__).resolve().parent.parent / "recipes"
 """Where the wheel puts the recipes; in a checkout they lie beside the package."""
@@ -27,11 +27,14 @@ def find(name: str, folder: Path, folders: Iterable[Path] = ()) -> Path:
     Raises `RecipeError`, naming the nearest recipe, where there is none.
     """
     path = folder / name
-    if path.is_file():
-        return path
+    try:
+        if path.is_file():
+            return path
+    except OSError as error:  # a name too long, a folder that may not be entered
+        raise RecipeError([Problem("", f"no such recipe: {shortened(name)}: {error.strerror}")]) from error
     known = shipped(folders)
     stem = Path(name).stem if Path(name).name == name else ""
     if stem in known:
         return known[stem]
-    message = f"no such recipe: {name}; {nearest(stem or Path(name).stem, known)}"
+    message = f"no such recipe: {shortened(name)}; {nearest(stem or Path(name).stem, known)}"
     raise RecipeError([Problem("", message, unknown_component=bool(stem))])

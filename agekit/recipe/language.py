@@ -6,7 +6,10 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+from ..errors import shortened
+
 DEEPEST = 64
+LONGEST = 4096
 TOKEN = re.compile(r"\s*(?:([^\W\d]\w*)|([(),]))")
 
 
@@ -43,6 +46,8 @@ def parse_expression(text: str) -> Expression:
     Traceback (most recent call last):
     ValueError: 'e(x' ends where ) or , should stand
     """
+    if len(text) > LONGEST:
+        raise ValueError(f"{shortened(text, 60)!r} is longer than {LONGEST} characters")
     tokens = _Tokens(text)
     expression = _expression(tokens, 0)
     if tokens.now:
@@ -70,7 +75,7 @@ class _Tokens:
     """The text cut into names and signs; `now` is the next one, empty at the end."""
 
     def __init__(self, text: str) -> None:
-        self.text = text if len(text) <= 60 else text[:57] + "…"
+        self.text = shortened(text, 60)
         self.rest = iter(_cut(text, self.text))
         self.now = next(self.rest, "")
 
