@@ -273,5 +273,5 @@ def test_weights_from_elsewhere_need_not_be_there():
 def test_names_that_become_files_and_curves_are_plain(was, becomes, key):
     lines = said(AGE.replace(was, becomes))
     assert [line.partition(": ")[2] for line in lines] == [
-        f"{key}: is no plain name: letters, digits, dashes and underscores fit"
+        f"{key}: is no plain name: up to 100 letters, digits, dashes and underscores fit"
     ]

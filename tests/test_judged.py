@@ -114,7 +114,7 @@ MISTAKES = {
     "a name that is no file's": (
         "parses =",
         '"a/b" =',
-        "game.toml:41: metrics.a/b: is no plain name: letters, digits, dashes and underscores fit",
+        "game.toml:41: metrics.a/b: is no plain name: up to 100 letters, digits, dashes and underscores fit",
     ),
     "a metric in a player's place": (
         'recover = { reciprocity = "distance"',

@@ -36,9 +36,11 @@ class Cost:
 def cost(recipe: Recipe, scope: Scope) -> Cost:
     """Count on the meta device. Raises `RecipeError` where a network cannot be built."""
     networks = build(recipe, scope, torch.device("meta"))
+    originals = {name: spec.keys.average_of or name for name, spec in recipe.networks.items()}
+    counted = {name: _counted(networks[name], scope, name) for name in set(originals.values())}
     return Cost(
         {name: sum(p.numel() for p in network.parameters()) for name, network in networks.items()},
-        {name: _counted(network, scope, name) for name, network in networks.items()},
+        {name: counted[original] for name, original in originals.items()},
         frozenset(name for name, network in networks.items() if normalisers(network)),
     )
 
