@@ -11,7 +11,11 @@ from agekit.errors import AgekitError, PluginError
 from agekit.testing.kit import CHECKS
 
 PAGE = Path(__file__).parent.parent / "docs" / "plugins.md"
-CORAL, *OTHERS = re.findall(r"```python\n(.*?)```", PAGE.read_text(encoding="utf-8"), re.DOTALL)
+CORAL, *OTHERS = (
+    block
+    for block in re.findall(r"```python\n(.*?)```", PAGE.read_text(encoding="utf-8"), re.DOTALL)
+    if "class " in block
+)
 
 MIXED = '''
 import agekit

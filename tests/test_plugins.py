@@ -217,6 +217,14 @@ def test_a_plugin_adds_a_command(installed, bare, capsys):
     assert end.value.code == 2
 
 
+def test_the_page_s_command_can_be_called(installed, capsys):
+    blocks = re.findall(r"```python\n(.*?)```", PAGE.read_text(encoding="utf-8"), re.DOTALL)
+    (block,) = (one for one in blocks if "def agekit_commands" in one)
+    installed("page", "import agekit\n\n" + block)
+    assert main(["greet", "you"]) == 0
+    assert capsys.readouterr().out == "hello you\n"
+
+
 @pytest.mark.parametrize(
     ("code", "reason"),
     [
