@@ -6,17 +6,31 @@ import resource
 import shutil
 import signal
 from pathlib import Path
+from typing import get_args
 
 import pytest
 import torch
+from safetensors.torch import load_file
 
 from agekit.cli import main
+from agekit.recipe.tables import Compute
+from agekit.train.checkpoint import Checkpoint
 from agekit.train.folder import RunFolder
 
 from .runs import Quiet, agekit_run, begin, events_of, go_on, left_behind
 from .tiny import TINY
 
 pytestmark = pytest.mark.usefixtures("elsewhere")
+
+
+@pytest.mark.parametrize("precision", get_args(Compute.model_fields["precision"].annotation))
+def test_a_run_comes_to_its_end_in_every_precision(precision):
+    assert agekit_run("--steps", "2", "--set", f"compute.precision={precision}", "--set", "run.gradients_every=1") == 0
+    state = Checkpoint(Path("runs/tiny-0001/checkpoints/step-000000002")).state()
+    weights = load_file("runs/tiny-0001/checkpoints/step-000000002/weights.safetensors")
+    kinds = {one.dtype for one in weights.values() if one.is_floating_point()}
+    assert kinds == {torch.float64 if precision == "fp64" else torch.float32}
+    assert state["step"] == 2
 
 
 def test_a_runs_folder_holds_all_that_was_asked_for(capsys):

@@ -95,7 +95,9 @@ def _try(module: nn.Module, signature: Signature) -> None:
 @torch.no_grad()
 def apply_to_shapes(network: nn.Module, signature: Signature, count: int) -> Tensor | Distribution:
     """Pass `count` samples that have shapes and no numbers through a network on the meta device."""
-    inputs = [torch.empty(count, *(size or 1 for size in space.shape), device="meta") for space in signature.sees]
+    dtype = next((one.dtype for one in network.parameters() if one.is_floating_point()), torch.float32)
+    shapes = [(count, *(size or 1 for size in space.shape)) for space in signature.sees]
+    inputs = [torch.empty(shape, device="meta", dtype=dtype) for shape in shapes]
     checked = Distribution._validate_args
     Distribution.set_default_validate_args(False)  # it would look at the numbers
     try:
