@@ -3,35 +3,31 @@
 from __future__ import annotations
 
 import tomllib
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from pathlib import Path
 from types import ModuleType
-from typing import Any
 
+from rich.console import Console
 from torch import nn
 
 from .compare.reading import told
 from .data.places import cache_home
 from .errors import RunError
 from .export.reading import network as read_network
-from .game.bound import Recipe
+from .game.bound import Recipe, lasting
 from .game.game import Game
 from .game.judge import Judge
 from .game.load import load_recipe
 from .game.views import Gallery, Shown
 from .plugins import add
 from .plugins import load as load_plugins
+from .report.console import RunConsole
 from .report.metrics import read_metrics
 from .train.compute import prepare_compute
 from .train.data import prepare_all
 from .train.folder import RunFolder, open_run
-from .train.run import Run, play, resume, start
+from .train.run import begin_or_resume, play
 from .train.sources import load_programs, load_sources
-
-Metrics = Mapping[str, Mapping[str, float]]
-Heard = Callable[[int, Metrics], None]
-"""What is told of a run as it goes: the step, and the numbers of each metric."""
+from .train.telling import Heard, Teller, numbers
 
 
 def load(recipe: str | Path, *settings: str, plugins: tuple[ModuleType, ...] = ()) -> Recipe:
@@ -60,57 +56,38 @@ def build(recipe: Recipe, cache: Path | None = None, *, trust: bool = False) -> 
 
 
 def run(
-    recipe: Recipe, folder: str | Path, heard: Heard | None = None, *, trust: bool = False
+    recipe: Recipe,
+    folder: str | Path,
+    heard: Heard | None = None,
+    *,
+    console: Console | None = None,
+    trust: bool = False,
 ) -> dict[str, dict[str, float]]:
     """Train a recipe in a folder of its own, or go on with it there; the metrics at its end.
 
-    `heard(step, metrics)` is told whenever metrics are taken, and may raise to end it there. Raises `RunError` where
-    the folder is of another recipe, `KeyboardInterrupt` after a checkpoint where Ctrl-C or SIGTERM came.
+    `heard(step, metrics)` is told whenever metrics are taken, and may raise to end it there; on a `rich` console it is
+    told what `agekit run` tells. Raises `RunError` where the folder is of another recipe, `KeyboardInterrupt` after a
+    checkpoint where Ctrl-C or SIGTERM came.
     """
-    path, listener = Path(folder), _Hearing(heard)
+    path, teller = Path(folder), Teller(RunConsole(console or Console(quiet=True)), heard=heard)
     if RunFolder(path).mark.is_file():
         opened = open_run(path)
-        if tomllib.loads(opened.recipe.read_text(encoding="utf-8")) != recipe.document.tree:
+        if lasting(tomllib.loads(opened.recipe.read_text(encoding="utf-8"))) != recipe.lasting:
             raise RunError(f"{path} is of another recipe")
         if told(path).state == "finished":
             return _last_metrics(opened)
-        started = resume(recipe, opened, listener, trust=trust)
-    else:
-        started = start(recipe, load_plugins(), path.parent, path.name, listener, trust=trust)
-    if not play(started, listener):
-        raise KeyboardInterrupt
+    try:
+        started = begin_or_resume(recipe, load_plugins(), path, teller, trust=trust)
+        if not play(started, teller):
+            raise KeyboardInterrupt
+    finally:
+        teller.console.stop()
     return _last_metrics(started.folder)
-
-
-@dataclass
-class _Hearing:
-    """A listener that passes on metrics alone."""
-
-    heard: Heard | None
-
-    def preparing(self, part: str, done: int, total: int) -> None: ...
-
-    def judging(self, done: int, total: int) -> None: ...
-
-    def begins(self, run: Run) -> None: ...
-
-    def stepped(self, run: Run) -> None: ...
-
-    def ends(self, run: Run, interrupted: bool) -> None: ...
-
-    def logged(self, run: Run, line: dict[str, Any]) -> None:  # noqa: ARG002 - a listener is told the run, too
-        if self.heard and "metrics" in line:
-            self.heard(int(line["step"]), _numbers(line))
 
 
 def _last_metrics(folder: RunFolder) -> dict[str, dict[str, float]]:
     lines = [line for line in read_metrics(folder.metrics) if "metrics" in line]
-    return _numbers(lines[-1]) if lines else {}
-
-
-def _numbers(line: dict[str, Any]) -> dict[str, dict[str, float]]:
-    """The metrics of a line; one that is not finite is written as a text."""
-    return {name: {key: float(value) for key, value in one.items()} for name, one in line["metrics"].items()}
+    return numbers(lines[-1]) if lines else {}
 
 
 def load_network(file: str | Path) -> nn.Module:

@@ -29,8 +29,9 @@ class Command:
 
 @dataclass
 class Commands:
-    """The commands of all plugins, by name."""
+    """The commands of all plugins, by name; `own` are the names of agekit's, which no plugin takes."""
 
+    own: frozenset[str] = frozenset()
     entries: dict[str, Command] = field(default_factory=dict)
     _owner: str = ""
 
@@ -41,11 +42,13 @@ class Commands:
         arguments: Callable[[ArgumentParser], None],
         handler: Callable[[Namespace], int | None],
     ) -> None:
-        """Add a command. Raises `PluginError` where its name is malformed, or taken by another plugin."""
-        if not NAME.match(name):
+        """Add a command. Raises `PluginError` where its name is malformed or taken, or it is not made of what fits."""
+        if not (isinstance(name, str) and NAME.match(name)):
             raise PluginError(f"command {name!r}: small letters, digits and dashes make a name")
-        if name in self.entries:
-            raise PluginError(f"command {name!r} of {self._owner}: the name is taken by {self.entries[name].owner}")
+        if owner := "agekit itself" if name in self.own else self.entries[name].owner if name in self.entries else "":
+            raise PluginError(f"command {name!r} of {self._owner}: the name is taken by {owner}")
+        if not (isinstance(summary, str) and callable(arguments) and callable(handler)):
+            raise PluginError(f"command {name!r} of {self._owner}: a text and two functions fit")
         self.entries[name] = Command(name, summary, arguments, handler, self._owner)
 
     @contextmanager

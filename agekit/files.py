@@ -8,7 +8,7 @@ import json
 import os
 import re
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -52,6 +52,18 @@ def try_lock(handle: int, how: int) -> bool:
     except OSError:
         return True
     return True
+
+
+@contextmanager
+def alone(path: Path) -> Iterator[None]:
+    """Meanwhile, this process alone is here: a file is locked, after waiting for whoever has it locked.
+
+    Where the file system knows no locks, nobody waits.
+    """
+    with path.open("ab") as stream:
+        with suppress(OSError):
+            fcntl.flock(stream.fileno(), fcntl.LOCK_EX)
+        yield
 
 
 def sha256_of(path: Path) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import importlib
 import traceback
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from importlib.metadata import Distribution, EntryPoint, entry_points
 from pathlib import Path
@@ -47,9 +47,12 @@ class Loaded:
         return [plugin for plugin in self.plugins if plugin.error]
 
 
-def load() -> Loaded:
-    """Load the built-ins, then every installed package with an entry point in the group `agekit`."""
-    loaded = Loaded()
+def load(own: Iterable[str] = ()) -> Loaded:
+    """Load the built-ins, then every installed package with an entry point in the group `agekit`.
+
+    `own` are the commands of agekit, whose names no plugin takes.
+    """
+    loaded = Loaded(commands=Commands(frozenset(own)))
     for name in BUILTIN:
         _load(loaded, name, lambda name=name: importlib.import_module(name), Plugin(name, "built in", __version__))
     for entry, plugin in _installed():

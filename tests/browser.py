@@ -17,6 +17,9 @@ from pathlib import Path
 from typing import Any
 
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
+QUIET = "--disable-background-networking", "--disable-component-update", "--disable-sync", "--disable-quic"
+"""It is to look at what it is shown, and to call nobody."""
+
 PATIENCE_SECONDS = 60
 """After so long what is waited for is taken not to come; usually it takes a second or two."""
 
@@ -45,7 +48,7 @@ class Browser:
     def __init__(self, profile: Path) -> None:
         ours_in, theirs_out = os.pipe()
         theirs_in, ours_out = os.pipe()
-        flags = "--headless", "--no-sandbox", "--disable-gpu", "--remote-debugging-pipe", "--no-first-run"
+        flags = "--headless", "--no-sandbox", "--disable-gpu", "--remote-debugging-pipe", "--no-first-run", *QUIET
         self.process = subprocess.Popen(
             ["bash", "-c", f'exec "$0" "$@" 3<&{theirs_in} 4>&{theirs_out}', str(CHROMIUM), *flags,
              f"--user-data-dir={profile}", "--window-size=1500,1000"],

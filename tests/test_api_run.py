@@ -1,10 +1,12 @@
 """Training from Python: in a folder, gone on with there, heard, ended."""
 
+import io
 import json
 import signal
 from pathlib import Path
 
 import pytest
+from rich.console import Console
 
 import agekit
 from agekit.errors import RunError
@@ -49,7 +51,41 @@ def test_what_hears_may_end_it_and_it_goes_on_later(recipe):
     assert agekit.run(recipe, "runs/mine") == whole
 
 
+def test_a_console_is_told_what_the_command_tells(recipe):
+    told = io.StringIO()
+    agekit.run(recipe, "runs/mine", console=Console(file=told, width=100))
+    for line in ("recipe    tiny, seed 0\n", "12/12  ", "done      step 12 after ", "folder    runs/mine\n"):
+        assert line in told.getvalue()
+
+
+def test_it_goes_on_where_only_the_place_differs(recipe):
+    def ends(step, metrics):
+        raise StopIteration
+
+    with pytest.raises(StopIteration):
+        agekit.run(recipe, "runs/mine", ends)
+    assert recipe.lasting == agekit.load("tiny.toml", "compute.device=cpu", "compute.threads=1").lasting
+    assert recipe.lasting != agekit.load("tiny.toml", "compute.deterministic=false").lasting
+    assert agekit.run(agekit.load("tiny.toml", "compute.device=cpu"), "runs/mine")
+    assert recipe.document.tree == agekit.load("tiny.toml").document.tree
+
+
 def test_the_folder_of_another_recipe_is_refused(recipe):
     agekit.run(agekit.load("tiny.toml", "run.steps=1"), "runs/mine")
     with pytest.raises(RunError, match=r"^runs/mine is of another recipe$"):
         agekit.run(recipe, "runs/mine")
+
+
+def test_what_was_cut_short_in_its_making_is_made_anew_and_no_other_folder_is_touched(recipe, monkeypatch):
+    with monkeypatch.context() as patch:
+        patch.setattr("agekit.train.folder.write_json", lambda *_: signal.raise_signal(signal.SIGINT))
+        with pytest.raises(KeyboardInterrupt):
+            agekit.run(recipe, "runs/mine")
+    assert Path("runs/mine/plan.txt").is_file()
+    agekit.run(recipe, "runs/mine")
+    for file in ("thesis.txt", "pictures/cat.png"):
+        Path("runs/full", file).parent.mkdir(parents=True)
+        Path("runs/full", file).write_text("mine")
+        with pytest.raises(RunError, match="is there already"):
+            agekit.run(recipe, "runs/full")
+        Path("runs/full").rename(f"runs/{Path(file).stem}")

@@ -225,11 +225,30 @@ def test_the_page_s_command_can_be_called(installed, capsys):
     assert capsys.readouterr().out == "hello you\n"
 
 
+def test_a_command_that_cannot_say_what_it_takes_breaks_no_other(installed, bare, capsys):
+    installed("first", GREET)
+    installed(
+        "second", GREET.replace('"greet",', '"meet",').replace('parser.add_argument("who")', "parser.add_argument(who)")
+    )
+    assert main(["greet", "you"]) == 0
+    assert main(["meet", "you"]) == 1
+    said = "error: command meet of plugin second cannot say what it takes: NameError: name 'who' is not defined\n"
+    assert capsys.readouterr().err == said
+
+
 @pytest.mark.parametrize(
     ("code", "reason"),
     [
         (GREET.replace('"greet",', '"Greet me",'), "command 'Greet me': small letters, digits and dashes make a name"),
         (GREET, "command 'greet' of second: the name is taken by first"),
+        (
+            GREET.replace('"greet",', '"meet",').replace(", greet)", ")"),
+            "TypeError: Commands.add() missing 1 required positional argument: 'handler'",
+        ),
+        (
+            GREET.replace('"greet",', '"meet",').replace(", greet)", ", 1)"),
+            "command 'meet' of second: a text and two functions fit",
+        ),
         (GREET.replace('"greet",', '"meet",') + "    raise ValueError('later')", "ValueError: later"),
     ],
 )
@@ -246,9 +265,11 @@ def test_a_command_that_cannot_be_added_breaks_its_plugin_alone(code, reason, in
 def test_agekits_own_commands_stay_what_they_are(installed, capsys):
     installed("rude", GREET.replace('"greet",', '"list",'))
     assert main(["list", "recipes"]) == 0
-    assert "hello" not in capsys.readouterr().out
-    with pytest.raises(SystemExit):
-        main(["greet", "you"])
+    said = capsys.readouterr()
+    assert "hello" not in said.out
+    assert said.err.endswith("is broken: command 'list' of rude: the name is taken by agekit itself\n")
+    assert main(["plugins"]) == 0
+    assert "the name is taken by agekit itself" in capsys.readouterr().out
 
 
 def test_every_hook_is_on_the_page():

@@ -14,13 +14,13 @@ from rich.console import Console
 import agekit
 from agekit import plugins
 from agekit.cli import main
-from agekit.cli.listening import Listener
 from agekit.contracts import Metric, Operand
 from agekit.errors import RecipeError, RunError
 from agekit.report.console import RunConsole, make_console
 from agekit.report.metrics import read_metrics
 from agekit.train.folder import RunFolder, open_run
 from agekit.train.run import play, resume, start
+from agekit.train.telling import Teller
 
 from .runs import Quiet, events_of
 from .tiny import TINY, recipe_of
@@ -53,7 +53,7 @@ class Broken(Metric):
         return {"none": math.nan, "much": math.inf, "little": -math.inf, "fine": 1.5}
 
 
-class Stopped(Listener):
+class Stopped(Teller):
     """Tells a person, and is asked to stop after step 5."""
 
     def stepped(self, run):
@@ -222,7 +222,7 @@ def test_the_console_ends_with_all_numbers_and_how_they_were_taken(monkeypatch, 
 def test_an_interrupted_run_ends_without_the_numbers_of_an_earlier_step(capsys):
     Path("judged.toml").write_text(JUDGED)
     run = start(recipe_of(text=JUDGED), plugins.load(), Path("runs"), "cut", Quiet())
-    listener = Stopped(RunConsole(make_console()), False)
+    listener = Stopped(RunConsole(make_console()))
     assert not play(run, listener)
     out = capsys.readouterr().out
     assert "\n  far " in out

@@ -7,6 +7,7 @@ import io
 import os
 import sys
 from importlib import import_module
+from typing import Any
 
 from .. import __version__
 from . import arguments
@@ -19,13 +20,8 @@ def main(argv: list[str] | None = None) -> int:
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="backslashreplace")  # what a terminal cannot show is no reason to fail
     words = sys.argv[1:] if argv is None else argv
-    if words and not words[0].startswith("-") and words[0] not in commands.choices:
-        from .common import plugins  # only they can know the word
-
-        arguments.add_plugged(commands, plugins().commands.entries)
-    given = parser.parse_args(words)
     try:
-        return _call(given)
+        return _call(parser, commands, words)
     except BrokenPipeError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # or Python complains as it flushes at its end
         return 0
@@ -34,17 +30,22 @@ def main(argv: list[str] | None = None) -> int:
         return 130
 
 
-def _call(given: argparse.Namespace) -> int:
+def _call(parser: argparse.ArgumentParser, commands: Any, words: list[str]) -> int:
     from ..errors import AgekitError
 
     try:
+        if words and not words[0].startswith("-") and words[0] not in commands.choices:
+            from .common import plugins  # only they can know the word
+
+            arguments.add_plugged(commands, plugins().commands.entries, words[0])
+        given = parser.parse_args(words)
         handler = given.handler
         if isinstance(handler, str):
             handler = getattr(import_module(f".{given.room}", __package__), handler)
         status: int = handler(given) or 0
         sys.stdout.flush()
     except AgekitError as error:
-        if given.traceback:
+        if "--traceback" in words:
             raise
         print("error: " + "\n       ".join(printable_lines(str(error))), file=sys.stderr)
         return 1

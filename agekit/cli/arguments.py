@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from ..errors import PluginError
 from . import arguments_runs
 from .argument import add, recipe, trust
 
@@ -35,14 +36,28 @@ def parser(version: str) -> tuple[argparse.ArgumentParser, Any]:
     return whole, commands
 
 
-def add_plugged(commands: Any, plugged: Mapping[str, Command]) -> None:
-    """Add the commands of plugins; agekit's own stay what they are."""
+def own() -> frozenset[str]:
+    """The names of agekit's own commands."""
+    return frozenset(parser("")[1].choices)
+
+
+def add_plugged(commands: Any, plugged: Mapping[str, Command], word: str) -> None:
+    """Add the commands of plugins; what the one that is asked for takes is told by its plugin alone.
+
+    Raises `PluginError` where that fails.
+    """
     for name, command in plugged.items():
-        if name not in commands.choices:
-            added = commands.add_parser(name, help=command.summary, description=command.summary, allow_abbrev=False)
-            added.add_argument("--traceback", action="store_true", help="show where an error arose")
-            added.set_defaults(handler=command.handler)
-            command.arguments(added)
+        added = commands.add_parser(name, help=command.summary, description=command.summary, allow_abbrev=False)
+        added.add_argument("--traceback", action="store_true", help="show where an error arose")
+        added.set_defaults(handler=command.handler)
+        if name == word:
+            try:
+                command.arguments(added)
+            except Exception as error:
+                said = f"{type(error).__name__}: {error}"
+                raise PluginError(
+                    f"command {name} of plugin {command.owner} cannot say what it takes: {said}"
+                ) from error
 
 
 def _training(commands: Any) -> None:

@@ -13,6 +13,7 @@ from ..errors import AgekitError
 from ..game.bound import Recipe
 from ..game.load import load_recipe
 from ..plugins import Loaded, load
+from . import arguments
 
 if TYPE_CHECKING:
     from ..report.console import RunConsole
@@ -20,7 +21,7 @@ if TYPE_CHECKING:
 
 def plugins() -> Loaded:
     """Everything installed; what is broken is named on standard error, and fatal only to those who need it."""
-    loaded = load()
+    loaded = load(arguments.own())
     for plugin in loaded.broken:
         print(f"warning: plugin {plugin.name} ({plugin.origin}) is broken: {plugin.error}", file=sys.stderr)
     return loaded

@@ -19,7 +19,7 @@ from ..plugins import load
 from ..recipe.compose import COMPONENT_KEYS
 from ..recipe.find import shipped
 from ..report.console import make_console, shorten
-from . import common
+from . import arguments, common
 
 RECIPES = ("recipe", "recipes")
 """What recipes are called beside the kinds of components."""
@@ -78,7 +78,7 @@ def _show_recipe(name: str, known: Mapping[str, Path]) -> int:
 
 def plugins(given: argparse.Namespace) -> int:
     """List plugins, those that are broken with the reason."""
-    loaded = load()
+    loaded = load(arguments.own())
     found = loaded.plugins
     print_table(
         ["plugin", "origin", "version", "health"],

@@ -17,7 +17,7 @@ from ..sweep.playing import play_all
 from ..sweep.study import Study, Trial, check, planned, taken_up
 from . import common
 from .components import print_table
-from .listening import Listener, said_by_flags
+from .listening import StudyTeller, print_json, said_by_flags
 
 COLUMNS = 4
 """So many metrics are in the table."""
@@ -50,7 +50,7 @@ def counted(seeds: int | None) -> int:
 def play_study(study: Study, loaded: Loaded, given: argparse.Namespace, *, retry: bool = False) -> int:
     """Play what is left of a study, and show its table; the status is 130 when interrupted, 1 where a run failed."""
     console = make_console(stderr=given.json)
-    listener = Listener(RunConsole(console), given.json, study.path)
+    listener = StudyTeller(RunConsole(console), print_json if given.json else None, study.path)
     try:
         ended = play_all(study, loaded, listener, trust=given.trust, retry=retry)
     finally:

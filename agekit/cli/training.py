@@ -5,17 +5,19 @@ from __future__ import annotations
 import argparse
 
 from ..errors import AgekitError
+from ..game.bound import ELSEWHERE
 from ..game.load import load_recipe
 from ..report.console import RunConsole, make_console
 from ..sweep.study import create, is_study, opened, planned
 from ..train.folder import open_run
 from ..train.run import Run, play, start
 from ..train.run import resume as take_up
+from ..train.telling import Teller
 from . import common
-from .listening import Listener, said_by_flags
+from .listening import print_json, said_by_flags
 from .sweeping import counted, play_study
 
-ANEW = ("data.root", "data.held_out.root", "run.stop_after", "compute.device", "compute.threads")
+ANEW = (*ELSEWHERE, "run.stop_after")
 """What `resume` may be told anew: none of it changes what is computed, though rounding may differ elsewhere."""
 
 
@@ -25,7 +27,7 @@ def run(given: argparse.Namespace) -> int:
     recipe = common.recipe(given.recipe, given.set, loaded, said_by_flags(given))
     if given.seeds is not None:
         return play_study(create(given.out, given.name, recipe, planned(recipe, [], seeds)), loaded, given)
-    listener = Listener(RunConsole(make_console(stderr=given.json)), given.json)
+    listener = _teller(given)
     try:
         return _play(start(recipe, loaded, given.out, given.name, listener, trust=given.trust), listener)
     finally:
@@ -42,7 +44,7 @@ def resume(given: argparse.Namespace) -> int:
         if key not in ANEW:
             raise AgekitError(f"--set {key}: a run goes on as it began; only {', '.join(ANEW)} change")
     recipe = load_recipe(folder.recipe, common.plugins(), given.set, said_by_flags(given), folder.read_mark()["recipe"])
-    listener = Listener(RunConsole(make_console(stderr=given.json)), given.json)
+    listener = _teller(given)
     try:
         return _play(take_up(recipe, folder, listener, trust=given.trust), listener)
     finally:
@@ -57,5 +59,9 @@ def _resume_several(given: argparse.Namespace) -> int:
     return play_study(opened(given.run), common.plugins(), given, retry=True)
 
 
-def _play(started: Run, listener: Listener) -> int:
+def _play(started: Run, listener: Teller) -> int:
     return 0 if play(started, listener) else 130
+
+
+def _teller(given: argparse.Namespace) -> Teller:
+    return Teller(RunConsole(make_console(stderr=given.json)), print_json if given.json else None)

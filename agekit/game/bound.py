@@ -3,12 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from copy import deepcopy
 from dataclasses import dataclass
+from typing import Any
 
 from ..contracts import Controller, Dataset, Loss, Measure, Network, Operator, Optimizer, Reference, Schedule
 from ..recipe.language import Expression
 from ..recipe.source import Document
 from ..recipe.tables import About, Compute, MetricKeys, NetworkKeys, Run, Sentinel, Stage, View
+
+ELSEWHERE = ("data.root", "data.held_out.root", "compute.device", "compute.threads")
+"""What may differ where a run is gone on with: none of it changes what is computed, though rounding may differ."""
 
 
 @dataclass(frozen=True)
@@ -104,3 +109,21 @@ class Recipe:
     def networks(self) -> Mapping[str, NetworkSpec]:
         """The networks, as the first stage has them."""
         return self.stages[0].networks
+
+    @property
+    def lasting(self) -> dict[str, Any]:
+        """What it says, in plain tables, without what may differ where a run is gone on with."""
+        return lasting(self.document.tree)
+
+
+def lasting(tree: Mapping[str, Any]) -> dict[str, Any]:
+    """A resolved recipe without what may differ where a run is gone on with: the place of its data, the device."""
+    kept = {"compute": {}, **deepcopy(dict(tree))}
+    for key in ELSEWHERE:
+        *tables, last = key.split(".")
+        table: Any = kept
+        for name in tables:
+            table = table.get(name) if isinstance(table, dict) else None
+        if isinstance(table, dict):
+            table.pop(last, None)
+    return kept

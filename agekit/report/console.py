@@ -38,7 +38,7 @@ class RunConsole:
 
     def __init__(self, console: Console) -> None:
         self.console = console
-        self.live = console.is_terminal
+        self.live = console.is_terminal and not console.quiet
         self._live: Live | None = None
         self._bar = Progress()
         self._task = TaskID(0)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Protocol
@@ -14,7 +13,7 @@ from ..game.bound import Recipe
 from ..game.load import load_recipe
 from ..plugins import Loaded
 from ..train.folder import RunFolder, open_run
-from ..train.run import Listener, Run, play, resume, start
+from ..train.run import Listener, Run, begin_or_resume, play
 from .study import PLAN, Study, Trial
 
 
@@ -68,14 +67,12 @@ def _finished(study: Study, trial: Trial) -> bool:
 
 def _begun(study: Study, trial: Trial, loaded: Loaded, listener: Listener, *, trust: bool) -> Run:
     """A trial's run, begun, or taken up where it stopped."""
-    path = study.path / trial.folder
-    if RunFolder(path).mark.is_file():
-        folder = open_run(path)
-        recipe = load_recipe(folder.recipe, loaded, name=folder.read_mark()["recipe"])
-        return resume(recipe, folder, listener, trust=trust)
-    if path.exists():  # its making was cut short, before any step
-        shutil.rmtree(path)
-    return start(recipe_of(study, trial, loaded), loaded, path.parent, path.name, listener, trust=trust)
+    folder = RunFolder(study.path / trial.folder)
+    if folder.mark.is_file():
+        recipe = load_recipe(folder.recipe, loaded, name=open_run(folder.path).read_mark()["recipe"])
+    else:
+        recipe = recipe_of(study, trial, loaded)
+    return begin_or_resume(recipe, loaded, folder.path, listener, trust=trust)
 
 
 @contextmanager

@@ -133,6 +133,17 @@ def create(runs: Path, name: str | None, recipe_name: str, files: dict[str, str]
     return folder
 
 
+def cut_short(path: Path) -> bool:
+    """Whether a folder is that of a run whose making was cut short: some of its first files, and no mark."""
+    folder = RunFolder(path)
+    if not path.is_dir() or folder.mark.exists():
+        return False
+    inner, files = (folder.events, folder.pictures, folder.checkpoints), (folder.recipe, folder.plan)
+    known = {*inner, *files}
+    there = [one for one in path.iterdir() if not one.name.endswith(".tmp")]
+    return {*there} <= known and not any(any(one.iterdir()) for one in inner if one.is_dir())
+
+
 def check_name(runs: Path, name: str | None) -> None:
     """Raise `RunError` where a run cannot have this name: it is malformed, or taken."""
     if name is not None and not NAME.match(name):

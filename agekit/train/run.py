@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import shutil
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import asdict, dataclass
@@ -29,7 +30,7 @@ from .compute import explained, prepare_compute
 from .dashboard import open_board, summary
 from .data import RunData, check_unchanged, prepare_all
 from .due import due_after
-from .folder import RunFolder, check_name, create, open_run
+from .folder import RunFolder, check_name, create, cut_short, open_run
 from .provenance import provenance
 from .sentinel import Sentinel
 from .signals import stop_signals
@@ -136,6 +137,15 @@ def resume(
         forget_later(folder.best, game)
         write_text(folder.recipe, tomli_w.dumps(recipe.document.tree))
         return _opened(folder, recipe, data, game, state, metrics, gallery)
+
+
+def begin_or_resume(recipe: Recipe, loaded: Loaded, path: Path, listener: Listener, *, trust: bool = False) -> Run:
+    """A run in this very folder: begun, or taken up where it stopped; one whose making was cut short is begun anew."""
+    if RunFolder(path).mark.is_file():
+        return resume(recipe, open_run(path), listener, trust=trust)
+    if cut_short(path):
+        shutil.rmtree(path)
+    return start(recipe, loaded, path.parent, path.name, listener, trust=trust)
 
 
 def _set_aside(path: Path) -> None:

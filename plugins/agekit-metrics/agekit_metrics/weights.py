@@ -45,10 +45,11 @@ class Published:
         return blob
 
     def _folders(self) -> Iterator[Path]:
-        """That which the variable names, and that of the installed package, which is found without importing it."""
+        """That which the variable names, and the package's: in there, as pip's --target leaves it, or installed."""
+        name = self.package.partition("==")[0].replace("-", "_")
         if chosen := os.environ.get(FOLDER):
             yield Path(chosen).expanduser()
-        name = self.package.partition("==")[0].replace("-", "_")
+            yield Path(chosen).expanduser() / name / self.path
         spec = importlib.util.find_spec(name) if name else None
         for folder in (spec.submodule_search_locations or ()) if spec else ():
             yield Path(folder) / self.path

@@ -26,8 +26,10 @@ def test_a_folder_or_a_package_has_them(tmp_path, monkeypatch):
     monkeypatch.syspath_prepend(package.parent)
     assert FILE.read() == BLOB
     assert "some_pack" not in sys.modules
-    monkeypatch.setenv(FOLDER, str(tmp_path))
+    monkeypatch.setenv(FOLDER, str(package.parent))
+    monkeypatch.setattr(sys, "path", [])
     assert FILE.read() == BLOB
+    monkeypatch.setenv(FOLDER, str(tmp_path))
     (tmp_path / "some.pt").write_bytes(b"others")
     with pytest.raises(DataError, match=rf"{tmp_path}/some.pt does not hold a network: its SHA-256 is [0-9a-f]{{16}}…"):
         FILE.read()

@@ -25,16 +25,23 @@ def arguments(command: argparse.ArgumentParser) -> None:
         help="a key, and choices (32,64), or a range (1..8, 0.1..0.9, 1e-4..1e-2:log); repeatable",
     )
     goal = command.add_mutually_exclusive_group(required=True)
-    goal.add_argument("--lowest", metavar="METRIC.VALUE", help="the number that is to be low; VALUE: the first")
+    goal.add_argument("--lowest", metavar="METRIC.VALUE", help="the number that is to be low; without VALUE, the first")
     goal.add_argument("--highest", metavar="METRIC.VALUE", help="the number that is to be high")
     command.add_argument("--trials", metavar="N", type=int, default=20, help="end with so many in all (default: 20)")
-    command.add_argument("--out", metavar="RUNS", type=Path, default=Path("runs"), help="default: runs")
-    command.add_argument("--name", metavar="NAME", help="name of the search (default: RECIPE-search)")
+    command.add_argument(
+        "--out", metavar="RUNS", type=Path, default=Path("runs"), help="folder of runs (default: runs)"
+    )
+    command.add_argument(
+        "--name", metavar="NAME", help="name of its folder (default: made of the recipe and what is searched)"
+    )
     command.add_argument("--storage", metavar="URL", help="a database, for several machines (default: a file)")
     pruners = ("none", "median", "halving")
     command.add_argument("--pruner", choices=pruners, default="none", help="end what lags behind early (default: none)")
     command.add_argument("--sampler", choices=("tpe", "random"), default="tpe", help="default: tpe")
     command.add_argument("--steps", metavar="N", type=int, help="end each run after N steps")
-    command.add_argument("--seed", metavar="S", type=int, help="of every run (run.seed), and of the sampler")
+    command.add_argument("--seed", metavar="S", type=int, help="of every run (run.seed), and of what is tried")
     command.add_argument("--device", metavar="D", help="auto, cpu, cuda, cuda:1 (compute.device)")
+    command.add_argument("--retry", action="store_true", help="try again what failed before")
+    command.add_argument("--dry-run", action="store_true", help="only show what would be searched")
     command.add_argument("--trust", action="store_true", help="run exported programs (from = FILE.pt2), which are code")
+    command.add_argument("--json", action="store_true", help="one line of JSON for each trial that ends")

@@ -3,46 +3,58 @@
 from __future__ import annotations
 
 import argparse
-from collections.abc import Mapping
+import json
+import re
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
 
 import optuna
-from agekit.errors import AgekitError, RecipeError
-from agekit.errors import Problem as Wrong
-from optuna.trial import FrozenTrial, TrialState
+from agekit.errors import AgekitError
+from optuna.trial import TrialState
 from rich.console import Console
 
-from .space import axis, setting
-from .study import REASON, Goal, Search, ended, open_study, play, shown, storage_of
+from .search import Goal, Search
+from .space import axes, setting
+from .study import Trials, open_study, shown, storage_of
+from .telling import Teller, show_space, show_trials
 
 FLAGS = {"steps": "run.stop_after", "seed": "run.seed", "device": "compute.device"}
+NAME = re.compile(r"\w[\w.+-]*\Z")
+PASSWORD = re.compile(r"(://[^:/@\s]+):[^@\s]*@")
 
 
 def search(given: argparse.Namespace) -> int:
-    """Search; the status is 1 where a trial failed."""
+    """Search; the status is 1 where a trial failed, and 130 after an interrupt."""
     if given.trials < 1:
         raise AgekitError(f"--trials {given.trials}: one at least fits")
+    if given.name is not None and not NAME.match(given.name):
+        raise AgekitError(f"--name {given.name!r}: a name is letters, digits, dots, dashes and underscores")
     optuna.logging.set_verbosity(optuna.logging.WARNING)
-    wanted = Search(
-        given.recipe, tuple(_settings(given)), tuple(map(axis, given.over)), Goal.of(given.lowest, given.highest)
-    )
-    keys = [one.key for one in wanted.axes]
-    if again := [key for index, key in enumerate(keys) if key in keys[:index]]:
-        raise RecipeError([Wrong("--over", f"{again[0]} is said twice")])
+    wanted = Search(given.recipe, tuple(_settings(given)), axes(given.over), Goal.of(given.lowest, given.highest))
     wanted.check()
-    name = given.name or f"{Path(given.recipe).stem}-search"
+    console = Console(stderr=given.json, highlight=False, markup=False, emoji=False, soft_wrap=True)
+    if given.dry_run:
+        show_space(wanted, given.trials, console)
+        return 0
+    name = given.name or f"{wanted.base.name}-search-{wanted.identity[:8]}"
     folder = given.out / name
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise AgekitError(f"{folder} cannot be written: {error.strerror}") from error
-    study = _opened(wanted, name, folder, given)
-    console = Console(highlight=False, markup=False, emoji=False, soft_wrap=True)
-    if ended(study) < given.trials:
-        play(study, wanted, folder, given.trials, Teller(console, given.trials), trust=given.trust)
-    _table(study, wanted, console)
-    return 1 if any(one.state == TrialState.FAIL for one in shown(study.trials)) else 0
+    with _explained(given.storage, folder, Exception):  # each kind of database raises its own
+        study = open_study(wanted, name, storage_of(given.storage, folder), given.pruner)
+    with _explained(given.storage, folder, optuna.exceptions.OptunaError, OSError, json.JSONDecodeError):
+        trials = Trials(study, wanted, folder, given.sampler)
+        try:
+            told = Teller(console, given.trials, json=given.json)
+            trials.play(given.trials, told, trust=given.trust, retry=given.retry)
+        except KeyboardInterrupt:
+            console.print("search  stopped; the same command goes on")
+            return 130
+        show_trials(trials, console)
+        return 1 if any(one.state == TrialState.FAIL for one in shown(study)) else 0
 
 
 def _settings(given: argparse.Namespace) -> list[str]:
@@ -50,54 +62,13 @@ def _settings(given: argparse.Namespace) -> list[str]:
     return [*given.set, *(setting(key, value) for key, value in flags.items() if value is not None)]
 
 
-def _opened(wanted: Search, name: str, folder: Path, given: argparse.Namespace) -> optuna.Study:
-    """The study. Raises `AgekitError` where its storage cannot be used."""
+@contextmanager
+def _explained(url: str | None, folder: Path, *kinds: type[Exception]) -> Iterator[None]:
+    """Meanwhile, what the storage refuses is an `AgekitError` that says so, without the password in its URL."""
     try:
-        storage = storage_of(given.storage, folder)
-        return open_study(wanted, name, storage, pruner=given.pruner, sampler=given.sampler, seed=given.seed or 0)
+        yield
     except AgekitError:
         raise
-    except Exception as error:  # each kind of database raises its own
-        raise AgekitError(f"--storage {given.storage or folder}: {str(error).splitlines()[0]}") from error
-
-
-class Teller:
-    """Tells a person how a search goes: a line as a trial begins, and one as it ends."""
-
-    def __init__(self, console: Console, trials: int) -> None:
-        self.console, self.trials = console, trials
-
-    def begins(self, number: int, values: Mapping[str, Any], folder: Path) -> None:
-        said = ", ".join(setting(key, value) for key, value in values.items())
-        self.console.print(f"trial {number}: {said}  ({folder})")
-
-    def ended(self, trial: FrozenTrial) -> None:
-        self.console.print(f"  {_outcome(trial)}")
-
-
-def _outcome(trial: FrozenTrial) -> str:
-    if trial.state == TrialState.COMPLETE:
-        return f"{trial.value:.4g}"
-    if trial.state == TrialState.PRUNED:
-        return f"pruned at step {max(trial.intermediate_values, default=0)}"
-    return f"failed: {trial.user_attrs.get(REASON, '')}".replace("\n", "; ")
-
-
-def _table(study: optuna.Study, wanted: Search, console: Console) -> None:
-    """All trials, the best first, and how the best is trained again."""
-    trials = [one for one in shown(study.trials) if one.state.is_finished()]
-    sign = 1 if wanted.goal.lowest else -1
-    complete = sorted(
-        (one for one in trials if one.state == TrialState.COMPLETE), key=lambda one: sign * (one.value or 0)
-    )
-    keys = [one.key for one in wanted.axes]
-    rows = [["trial", *keys, f"{wanted.goal.metric}{f'.{wanted.goal.key}' if wanted.goal.key else ''}"]]
-    for one in [*complete, *(one for one in trials if one.state != TrialState.COMPLETE)]:
-        rows.append([str(one.number), *(str(one.params.get(key, "-")) for key in keys), _outcome(one)])
-    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
-    console.print()
-    for row in rows:
-        console.print("  ".join(f"{cell:<{width}}" for cell, width in zip(row, widths, strict=True)).rstrip())
-    if complete:
-        settings = " ".join(f"--set '{setting(key, value)}'" for key, value in complete[0].params.items())
-        console.print(f"\nbest  {settings}\nrun   {complete[0].user_attrs['folder']}")
+    except kinds as error:
+        said = (str(error).splitlines() or [type(error).__name__])[0]
+        raise AgekitError(PASSWORD.sub(r"\1:…@", f"--storage {url or folder}: {said}")) from error

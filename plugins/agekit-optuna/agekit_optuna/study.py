@@ -1,101 +1,46 @@
-"""A search: an Optuna study in a storage, and trials that are agekit's runs."""
+"""The trials of a search: which there are, which process is at which, and what becomes of each."""
 
 from __future__ import annotations
 
-import hashlib
-import json
-import math
-import shutil
-import socket
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+import uuid
+from collections.abc import Callable, Mapping
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any, Protocol
 
 import agekit
 import optuna
-from agekit.errors import AgekitError, RunError, nearest
-from agekit.files import LOCKED_ALONE, try_lock
+from agekit.errors import AgekitError, RunError
+from agekit.files import LOCKED_ALONE, alone, try_lock, write_text
 from optuna.pruners import MedianPruner, NopPruner, SuccessiveHalvingPruner
 from optuna.samplers import BaseSampler, RandomSampler, TPESampler
 from optuna.storages import BaseStorage, JournalStorage
 from optuna.storages.journal import JournalFileBackend
 from optuna.trial import FrozenTrial, TrialState
+from rich.console import Console
 
-from .space import Axis, setting
+from .search import Metrics, NoSuchNumber, Search
 
-FOLDER, REASON, PLACE, SEARCH = "folder", "reason", "place", "search"
-"""What a trial is marked with: its run's folder, why it failed, on which machine it is; and what a study searches."""
+FOLDER, PLACE, REASON, SEARCH = "folder", "place", "reason", "search"
+"""What a trial is marked with: its run's folder, in which search's folder that lies, why it failed; and a study."""
 
 PRUNERS = {"none": NopPruner, "median": MedianPruner, "halving": SuccessiveHalvingPruner}
-
-
-@dataclass(frozen=True)
-class Goal:
-    """Which number is to become what: `lowest` or `highest`, a metric, and one of its values, the first by default."""
-
-    lowest: bool
-    metric: str
-    key: str | None
-
-    @classmethod
-    def of(cls, lowest: str | None, highest: str | None) -> Goal:
-        """What `--lowest METRIC.VALUE` or `--highest METRIC` says."""
-        metric, _, key = str(lowest or highest).partition(".")
-        return cls(lowest is not None, metric, key or None)
-
-    def value(self, metrics: Mapping[str, Mapping[str, float]]) -> float:
-        """The number among those of a run. Raises `RunError` where it is not there, or is none."""
-        if self.metric not in metrics:
-            raise RunError(f"the run has no metric {self.metric!r}; {nearest(self.metric, metrics)}")
-        values = metrics[self.metric]
-        key = self.key or next(iter(values))
-        if key not in values:
-            raise RunError(f"metric {self.metric} has no value {key!r}; {nearest(key, values)}")
-        if not math.isfinite(values[key]):
-            raise RunError(f"{self.metric}.{key} is {values[key]}")
-        return values[key]
-
-
-@dataclass(frozen=True)
-class Search:
-    """What is searched: a recipe with its settings, the axes, and the goal."""
-
-    recipe: str
-    settings: tuple[str, ...]
-    axes: tuple[Axis, ...]
-    goal: Goal
-
-    def load(self, values: Mapping[str, Any]) -> Any:
-        """The recipe with values. Raises `RecipeError` where they do not fit."""
-        return agekit.load(self.recipe, *self.settings, *(setting(key, value) for key, value in values.items()))
-
-    def check(self) -> None:
-        """Load the recipe once with each end of each axis, and look for the metric. Raises `RecipeError`."""
-        for one in self.axes:
-            for end in one.ends:
-                recipe = self.load({one.key: end})
-                known = {name for stage in recipe.stages for name in stage.metrics}
-                if self.goal.metric not in known:
-                    raise AgekitError(
-                        f"the recipe has no metric {self.goal.metric!r}; {nearest(self.goal.metric, known)}"
-                    )
-
-    @property
-    def identity(self) -> str:
-        """What tells two searches apart."""
-        recipe = agekit.load(self.recipe, *self.settings).document.tree
-        axes = [[one.key, repr(one.law)] for one in self.axes]
-        said = json.dumps([recipe, axes, repr(self.goal)], sort_keys=True, default=str)
-        return hashlib.sha256(said.encode()).hexdigest()
+SAMPLERS: dict[str, Callable[[int], BaseSampler]] = {
+    "tpe": lambda seed: TPESampler(seed=seed, constant_liar=True),
+    "random": RandomSampler,
+}
+SEEDS = 2**32
 
 
 class Told(Protocol):
     """Whoever wants to hear how a search goes."""
 
-    def begins(self, number: int, values: Mapping[str, Any], folder: Path) -> None: ...
+    @property
+    def run_console(self) -> Console: ...
 
-    def ended(self, trial: FrozenTrial) -> None: ...
+    def begins(self, number: int, values: Mapping[str, Any]) -> None: ...
+
+    def ended(self, trial: FrozenTrial, folder: Path) -> None: ...
 
 
 def storage_of(url: str | None, folder: Path) -> BaseStorage | str:
@@ -103,34 +48,132 @@ def storage_of(url: str | None, folder: Path) -> BaseStorage | str:
     return url or JournalStorage(JournalFileBackend(str(folder / "search.journal")))
 
 
-def open_study(
-    search: Search, name: str, storage: BaseStorage | str, *, pruner: str, sampler: str, seed: int
-) -> optuna.Study:
+def open_study(search: Search, name: str, storage: BaseStorage | str, pruner: str) -> optuna.Study:
     """The study of this name: made, or gone on with. Raises `RunError` where it searches something else."""
     study = optuna.create_study(
         storage=storage,
         study_name=name,
         direction="minimize" if search.goal.lowest else "maximize",
+        pruner=PRUNERS[pruner](),
         load_if_exists=True,
     )
     if study.user_attrs.setdefault(SEARCH, search.identity) != search.identity:
         raise RunError(f"{name} is another search: of another recipe, space or metric; choose another --name")
     study.set_user_attr(SEARCH, search.identity)
-    study.pruner, study.sampler = PRUNERS[pruner](), _sampler(sampler, seed + len(study.trials))
     return study
 
 
-def _sampler(name: str, seed: int) -> BaseSampler:
-    return RandomSampler(seed=seed) if name == "random" else TPESampler(seed=seed, constant_liar=True)
+def shown(study: optuna.Study) -> list[FrozenTrial]:
+    """The trials to be shown: of those that were at one folder, one after another, the last."""
+    last = {(one.user_attrs.get(PLACE), one.user_attrs.get(FOLDER, one.number)): one for one in study.trials}
+    return [*last.values()]
 
 
-def put_back(study: optuna.Study) -> None:
-    """Take up what was stopped on this machine: its values, and its folder, are tried next."""
-    for trial in study.get_trials(states=(TrialState.RUNNING,)):
-        folder = Path(trial.user_attrs.get(FOLDER, ""))
-        if trial.user_attrs.get(PLACE) == socket.gethostname() and not _held(folder):
-            study.tell(trial.number, state=TrialState.FAIL)
-            study.enqueue_trial(trial.params, user_attrs={FOLDER: str(folder)})
+class Trials:
+    """The trials whose runs lie in one folder; several processes may try at once, each trial has one at it.
+
+    Whoever asks for a trial, or looks which are abandoned, does so while the folder is locked, so that no two processes
+    take up the same one. What another machine does, which shares the database alone, is left to it.
+    """
+
+    def __init__(self, study: optuna.Study, search: Search, out: Path, sampler: str) -> None:
+        self.study, self.search, self.out = study, search, out
+        self.sampler, self.seed = SAMPLERS[sampler], search.base.run.seed
+        with self._turn():
+            mark = out / ".place"
+            if not mark.exists():
+                write_text(mark, f"{uuid.uuid4().hex}\n")
+            self.place = mark.read_text(encoding="utf-8").strip()
+
+    def play(self, wanted: int, told: Told, *, trust: bool = False, retry: bool = False) -> None:
+        """Play trials until so many are finished, pruned, failed, or being played, in all.
+
+        Raises `KeyboardInterrupt` where it was interrupted, after a checkpoint; the next time goes on there.
+        """
+        if retry:
+            with self._turn():
+                self._enqueue(one for one in shown(self.study) if one.state == TrialState.FAIL)
+        while True:
+            with ExitStack() as held:
+                with self._turn():
+                    self._put_back()
+                    if self._taken() >= wanted:
+                        return
+                    trial = self._asked()
+                    folder = self.folder(trial)
+                    held.enter_context(alone(_lock(folder)))
+                    held.callback(_lock(folder).unlink, missing_ok=True)
+                told.begins(trial.number, trial.params)
+                told.ended(self._played(trial, folder, told.run_console, trust=trust), folder)
+
+    def folder(self, trial: FrozenTrial | optuna.Trial) -> Path:
+        """Where a trial's run lies, if it is one of these."""
+        return self.out / str(trial.user_attrs.get(FOLDER, f"trial-{trial.number:04d}"))
+
+    def ours(self, trial: FrozenTrial) -> bool:
+        """Whether a trial's run lies in the folder."""
+        return trial.user_attrs.get(PLACE) == self.place
+
+    def _turn(self) -> Any:
+        return alone(self.out / ".turn.lock")
+
+    def _taken(self) -> int:
+        return sum(one.state != TrialState.WAITING for one in shown(self.study))
+
+    def _put_back(self) -> None:
+        """Take up what was stopped: its values, in its folder, are tried next."""
+        running = [one for one in shown(self.study) if one.state == TrialState.RUNNING and self.ours(one)]
+        abandoned = [one for one in running if not _held(self.folder(one))]
+        self._enqueue(abandoned)
+        for one in abandoned:
+            self.study.tell(one.number, state=TrialState.FAIL)
+
+    def _enqueue(self, trials: Any) -> None:
+        for one in trials:
+            if self.ours(one):
+                marks = {FOLDER: one.user_attrs[FOLDER], PLACE: self.place}
+                self.study.enqueue_trial(one.params, user_attrs=marks)
+
+    def _asked(self) -> optuna.Trial:
+        """A new trial. Its values are a function of the seed, its number and the trials before: a stop changes none."""
+        trial = self.study.ask()
+        trial.set_user_attr(FOLDER, self.folder(trial).name)
+        trial.set_user_attr(PLACE, self.place)
+        self.study.sampler = self.sampler((self.seed + trial.number) % SEEDS)
+        for one in self.search.axes:
+            one.suggested(trial)
+        return trial
+
+    def _played(self, trial: optuna.Trial, folder: Path, console: Console, *, trust: bool) -> FrozenTrial:
+        """Train one trial's recipe; a failure is noted, and stops no other."""
+        reported: set[int] = set()
+        goal = self.search.goal
+
+        def heard(step: int, metrics: Metrics) -> None:
+            if goal.metric in metrics and step not in reported:  # a stage may be without it
+                reported.add(step)
+                trial.report(goal.value(metrics), step)
+                if trial.should_prune():
+                    raise optuna.TrialPruned
+
+        try:
+            metrics = agekit.run(self.search.load(trial.params), folder, heard, console=console, trust=trust)
+            return self.study.tell(trial, goal.value(metrics))
+        except optuna.TrialPruned:
+            return self.study.tell(trial, state=TrialState.PRUNED)
+        except NoSuchNumber as error:
+            self._failed(trial, str(error))
+            raise
+        except optuna.exceptions.OptunaError:
+            raise
+        except AgekitError as error:
+            return self._failed(trial, str(error))
+        except Exception as error:  # noqa: BLE001 - a component may raise anything, and the others go on
+            return self._failed(trial, f"{type(error).__name__}: {error}")
+
+    def _failed(self, trial: optuna.Trial, reason: str) -> FrozenTrial:
+        trial.set_user_attr(REASON, reason)
+        return self.study.tell(trial, state=TrialState.FAIL)
 
 
 def _held(folder: Path) -> bool:
@@ -144,57 +187,3 @@ def _held(folder: Path) -> bool:
 
 def _lock(folder: Path) -> Path:
     return folder.with_name(f".{folder.name}.lock")
-
-
-def play(study: optuna.Study, search: Search, out: Path, trials: int, told: Told, *, trust: bool = False) -> None:
-    """Play trials until so many are finished or pruned in all, or have failed.
-
-    Raises `KeyboardInterrupt` where it was interrupted, after a checkpoint; the next time goes on there.
-    """
-    laws = {one.key: one.law for one in search.axes}
-    while ended(study) < trials:
-        put_back(study)
-        trial = study.ask(laws)
-        folder = Path(trial.user_attrs.get(FOLDER) or out / f"trial-{trial.number:04d}")
-        trial.set_user_attr(FOLDER, str(folder))
-        trial.set_user_attr(PLACE, socket.gethostname())
-        told.begins(trial.number, trial.params, folder)
-        with _lock(folder).open("wb") as stream:
-            try_lock(stream.fileno(), LOCKED_ALONE)
-            told.ended(_one(study, trial, search, folder, trust=trust))
-
-
-def ended(study: optuna.Study) -> int:
-    """How many trials came to an end; those that were put back are counted where they end."""
-    failed = [one for one in study.get_trials(states=(TrialState.FAIL,)) if REASON in one.user_attrs]
-    return len(study.get_trials(states=(TrialState.COMPLETE, TrialState.PRUNED))) + len(failed)
-
-
-def _one(study: optuna.Study, trial: optuna.Trial, search: Search, folder: Path, *, trust: bool) -> FrozenTrial:
-    """Train one trial's recipe; a failure is noted, and stops no other."""
-    reported: set[int] = set()
-
-    def heard(step: int, metrics: Mapping[str, Mapping[str, float]]) -> None:
-        if step not in reported:
-            reported.add(step)
-            trial.report(search.goal.value(metrics), step)
-            if trial.should_prune():
-                raise optuna.TrialPruned
-
-    if folder.is_dir() and not (folder / "run.json").is_file():  # its making was cut short, before any step
-        shutil.rmtree(folder)
-    try:
-        metrics = agekit.run(search.load(trial.params), folder, heard, trust=trust)
-        return study.tell(trial, search.goal.value(metrics))
-    except optuna.TrialPruned:
-        return study.tell(trial, state=TrialState.PRUNED)
-    except AgekitError as error:
-        trial.set_user_attr(REASON, str(error))
-    except Exception as error:  # noqa: BLE001 - a component may raise anything, and the others go on
-        trial.set_user_attr(REASON, f"{type(error).__name__}: {error}")
-    return study.tell(trial, state=TrialState.FAIL)
-
-
-def shown(trials: Sequence[FrozenTrial]) -> list[FrozenTrial]:
-    """The trials to be shown: all but those that were put back."""
-    return [one for one in trials if one.state != TrialState.FAIL or REASON in one.user_attrs]

@@ -14,7 +14,7 @@ from agekit.cli import main
 from agekit.errors import RunError
 from agekit.game.game import Game
 
-from agekit_optuna.study import Goal
+from agekit_optuna.search import Goal
 
 RECIPE = """
 [data]
@@ -42,7 +42,7 @@ metrics_every    = 2
 checkpoint_every = 2
 """
 OVER = ("--over", "players.both.terms.codes.weight=0.1..2.0", "--over", "latent.dim=3,4")
-SEARCH = ("search", "tiny.toml", *OVER, "--lowest", "far", "--seed", "3")
+SEARCH = ("search", "tiny.toml", *OVER, "--lowest", "far", "--seed", "3", "--name", "tiny-search")
 
 
 @pytest.fixture(autouse=True)
@@ -74,12 +74,21 @@ def at_step(number, action):
 
 
 def outcomes():
-    lines = [json.loads(line) for line in Path("runs/tiny-search/search.journal").read_text().splitlines()]
-    assert lines
-    storage = optuna.storages.JournalStorage(
-        optuna.storages.journal.JournalFileBackend("runs/tiny-search/search.journal")
-    )
+    """All trials, those that were put back among them."""
+    journal = optuna.storages.journal.JournalFileBackend("runs/tiny-search/search.journal")
+    storage = optuna.storages.JournalStorage(journal)
     return optuna.load_study(study_name="tiny-search", storage=storage).trials
+
+
+def states():
+    return [trial.state.name for trial in outcomes()]
+
+
+def in_a_process(*arguments, before=""):
+    code = f"from agekit.cli import main\n{before}\nraise SystemExit(main({[*SEARCH, *arguments]!r}))"
+    return subprocess.Popen(
+        [sys.executable, "-c", code], env={**os.environ, "OMP_NUM_THREADS": "1"}, stdout=subprocess.PIPE, text=True
+    )
 
 
 def test_trials_are_runs_and_the_best_comes_first(capsys):
@@ -88,33 +97,37 @@ def test_trials_are_runs_and_the_best_comes_first(capsys):
     trials = outcomes()
     assert [trial.state.name for trial in trials] == ["COMPLETE"] * 3
     for trial in trials:
-        folder = Path(trial.user_attrs["folder"])
-        assert folder == Path(f"runs/tiny-search/trial-{trial.number:04d}")
+        folder = Path("runs/tiny-search") / trial.user_attrs["folder"]
+        assert trial.user_attrs["folder"] == folder.name == f"trial-{trial.number:04d}"
         lines = [json.loads(line) for line in (folder / "metrics.jsonl").read_text().splitlines()]
         assert lines[-1]["metrics"]["far"]["value"] == trial.value
         assert trial.intermediate_values == {line["step"]: line["metrics"]["far"]["value"] for line in lines}
+    assert [line for line in out if line.startswith("steps ")] == ["steps     6, 3 an epoch"] * 3  # each run is told of
     table = out[next(index for index, line in enumerate(out) if line.startswith("trial  ")) :]
     values = [float(line.split()[-1]) for line in table[1:4]]
     assert values == sorted(values)
     best = min(trials, key=lambda trial: trial.value)
-    assert table[-1] == f"run   runs/tiny-search/trial-{best.number:04d}"
-    assert f"--set 'latent.dim={best.params['latent.dim']}'" in table[-2]
+    assert table[-2:] == [f"run     runs/tiny-search/trial-{best.number:04d}", "folder  runs/tiny-search"]
+    assert f"--set 'latent.dim={best.params['latent.dim']}'" in table[-3]
     assert main([*SEARCH, "--trials", "3"]) == 0
     assert "trial 3" not in capsys.readouterr().out
     assert main([*SEARCH, "--trials", "4"]) == 0
     assert len(outcomes()) == 4
+    assert [path.name for path in Path("runs/tiny-search").glob(".trial*")] == []
 
 
-def test_an_interrupted_trial_goes_on_in_its_folder():
+def test_an_interrupted_trial_goes_on_in_its_folder_wherever_that_is(capsys):
     with at_step(9, lambda: signal.raise_signal(signal.SIGINT)):
         assert main([*SEARCH, "--trials", "3"]) == 130
-    assert [trial.state.name for trial in outcomes()] == ["COMPLETE", "RUNNING"]
+    assert capsys.readouterr().out.endswith("search  stopped; the same command goes on\n")
+    assert states() == ["COMPLETE", "RUNNING"]
     stopped = outcomes()[1]
-    assert main([*SEARCH, "--trials", "3"]) == 0
-    states = {trial.number: trial for trial in outcomes()}
-    assert [trial.state.name for trial in states.values()] == ["COMPLETE", "FAIL", "COMPLETE", "COMPLETE"]
-    assert states[2].user_attrs["folder"] == stopped.user_attrs["folder"]
-    assert states[2].params == stopped.params
+    Path("runs").rename("moved")
+    assert main([*SEARCH, "--trials", "3", "--out", "moved", "--device", "cpu"]) == 0
+    Path("moved").rename("runs")
+    assert states() == ["COMPLETE", "FAIL", "COMPLETE", "COMPLETE"]
+    again = outcomes()[2]
+    assert (again.user_attrs["folder"], again.params) == (stopped.user_attrs["folder"], stopped.params)
     assert sorted(path.name for path in Path("runs/tiny-search").glob("trial-*")) == [
         "trial-0000",
         "trial-0001",
@@ -123,29 +136,58 @@ def test_an_interrupted_trial_goes_on_in_its_folder():
 
 
 def test_a_killed_trial_is_begun_anew_where_its_making_was_cut_short():
-    code = (
-        "import os, sys\nfrom agekit.cli import main\nfrom agekit.game.game import Game\nstep, done = Game.step, []\n"
-        "def fatal(self):\n    done.append(0)\n    len(done) == 4 and os.kill(os.getpid(), 9)\n    return step(self)\n"
-        f"Game.step = fatal\nmain({[*SEARCH, '--trials', '1']!r})"
-    )
-    done = subprocess.run([sys.executable, "-c", code], check=False, env={**os.environ, "OMP_NUM_THREADS": "1"})
-    assert done.returncode == -signal.SIGKILL
-    Path("runs/tiny-search/trial-0000/run.json").unlink()  # as if it had been killed while the folder was made
+    fatal = "import os\nfrom agekit.train import folder\nfolder.write_json = lambda *_: os.kill(os.getpid(), 9)"
+    killed = in_a_process("--trials", "1", before=fatal)
+    killed.communicate()
+    assert killed.returncode == -signal.SIGKILL
+    assert not Path("runs/tiny-search/trial-0000/run.json").exists()
+    assert Path("runs/tiny-search/trial-0000/recipe.toml").exists()
     assert main([*SEARCH, "--trials", "1"]) == 0
-    assert [trial.state.name for trial in outcomes()] == ["FAIL", "COMPLETE"]
+    assert states() == ["FAIL", "COMPLETE"]
     assert [path.name for path in Path("runs/tiny-search").glob("trial-*")] == ["trial-0000"]
 
 
-def test_a_trial_that_fails_stops_no_other(capsys):
+def test_processes_that_share_a_search_are_at_different_trials():
+    both = [in_a_process("--trials", "3", "--steps", "2", "--sampler", "random") for _ in range(2)]
+    assert [process.communicate()[1] or process.returncode for process in both] == [0, 0]
+    assert states() == ["COMPLETE"] * 3
+    assert len({str(trial.params) for trial in outcomes()}) == 3
+    shared = outcomes()
+    Path("runs").rename("shared")
+    assert main([*SEARCH, "--trials", "3", "--steps", "2", "--sampler", "random"]) == 0
+    assert [trial.params for trial in outcomes()] == [trial.params for trial in shared]
+
+
+def test_a_trial_that_fails_stops_no_other_and_is_tried_again_when_told_to(capsys):
     def fail():
         raise RunError("no such luck")
 
     with at_step(2, fail):
-        assert main([*SEARCH, "--trials", "2"]) == 1
-    out = capsys.readouterr().out
-    assert "  failed: no such luck\n" in out
-    assert [trial.state.name for trial in outcomes()] == ["FAIL", "COMPLETE"]
-    assert out.splitlines()[-1] == "run   runs/tiny-search/trial-0001"
+        assert main([*SEARCH, "--trials", "2", "--json"]) == 1
+    out, told = capsys.readouterr()
+    assert "trial 0 failed: no such luck\n" in told
+    assert told.splitlines()[-2] == "run     runs/tiny-search/trial-0001"
+    failed, complete = map(json.loads, out.splitlines())
+    assert (failed["state"], failed["reason"], failed["value"]) == ("failed", "no such luck", None)
+    assert complete == {
+        "trial": 1,
+        "values": outcomes()[1].params,
+        "state": "complete",
+        "value": outcomes()[1].value,
+        "run": "runs/tiny-search/trial-0001",
+    }
+    assert main([*SEARCH, "--trials", "2"]) == 1
+    assert states() == ["FAIL", "COMPLETE"]
+    assert main([*SEARCH, "--trials", "2", "--retry"]) == 0
+    assert states() == ["FAIL", "COMPLETE", "COMPLETE"]
+    assert outcomes()[2].params == outcomes()[0].params
+    assert len([*Path("runs/tiny-search").glob("trial-*")]) == 2
+
+
+def test_a_number_that_no_trial_has_ends_the_search(capsys):
+    assert main([*SEARCH[:-6], "--lowest", "far.valeu", "--trials", "3"]) == 1
+    assert capsys.readouterr().err == "error: metric far has no value 'valeu'; did you mean value?\n"
+    assert len([*Path().glob("runs/tiny-search-*/trial-*")]) == 1
 
 
 def test_what_lags_behind_is_pruned(monkeypatch, capsys):
@@ -162,6 +204,25 @@ def test_a_database_will_do_as_well(capsys):
     assert [trial.state.name for trial in study.trials] == ["COMPLETE"]
     assert main([*SEARCH, "--trials", "1", "--storage", "nonsense"]) == 1
     assert capsys.readouterr().err.startswith("error: --storage nonsense: ")
+    assert main([*SEARCH, "--trials", "1", "--storage", "sqlite://me:secret@here/search.db"]) == 1
+    assert "secret" not in capsys.readouterr().err
+
+
+def test_a_trial_of_another_machine_is_left_to_it(capsys):
+    """Two folders, as on two machines, share a database."""
+    shared = (*SEARCH, "--storage", "sqlite:///search.db")
+    with at_step(2, lambda: signal.raise_signal(signal.SIGINT)):
+        assert main([*shared, "--trials", "2", "--out", "here"]) == 130
+    assert main([*shared, "--trials", "2", "--out", "there"]) == 0
+    study = optuna.load_study(study_name="tiny-search", storage="sqlite:///search.db")
+    assert [trial.state.name for trial in study.trials] == ["RUNNING", "COMPLETE"]
+    assert [path.name for path in Path("there/tiny-search").glob("trial-*")] == ["trial-0001"]
+    assert main([*shared, "--trials", "2", "--out", "here"]) == 0
+    study = optuna.load_study(study_name="tiny-search", storage="sqlite:///search.db")
+    assert [trial.state.name for trial in study.trials] == ["FAIL", "COMPLETE", "COMPLETE"]
+    best = study.best_trial.user_attrs["folder"]
+    where = "here/tiny-search/trial-0000" if best == "trial-0000" else "trial-0001, on another machine"
+    assert f"run     {where}\n" in capsys.readouterr().out
 
 
 def test_what_is_wrong_is_told_before_anything_begins(capsys):
@@ -170,11 +231,20 @@ def test_what_is_wrong_is_told_before_anything_begins(capsys):
         (["--over", "latent.dim=0..4"], "latent.dim: found 0, where a whole number greater"),
         (["--over", "latent.dim=3", "--over", "latent.dim=4"], "--over: latent.dim is said twice"),
         (["--over", "latent.dim=3,4", "--trials", "0"], "--trials 0: one at least fits"),
+        (["--over", "latent.dim=3,4", "--name", "../x"], "--name '../x': a name is letters"),
     ):
         assert main([*base, *more]) == 1
         assert said in capsys.readouterr().err
     assert main(["search", "tiny.toml", "--over", "latent.dim=3", "--highest", "fra"]) == 1
-    assert capsys.readouterr().err == "error: the recipe has no metric 'fra'; did you mean far?\n"
+    assert capsys.readouterr().err == "error: the recipe has no metric 'fra' at its end; did you mean far?\n"
+    assert main([*base, *OVER, "--dry-run"]) == 0
+    assert capsys.readouterr().out.splitlines() == [
+        "key                              values",
+        "players.both.terms.codes.weight  0.1 to 2.0",
+        "latent.dim                       3, 4",
+        "",
+        "lowest far, 20 trials",
+    ]
     assert not Path("runs").exists()
 
 
