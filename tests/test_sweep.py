@@ -102,8 +102,12 @@ def test_a_group_that_is_interrupted_goes_on_to_the_same_bytes(interrupted, caps
 
 def test_a_run_whose_making_was_cut_short_is_made_anew(capsys):
     assert main(["run", "tiny.toml", "--seeds", "2", "--steps", "2"]) == 0
-    Path("runs/tiny-0001/seed-1/run.json").unlink()
-    assert states()["tiny-0001/seed-1"] == ("broken", 2)
+    folder = Path("runs/tiny-0001/seed-1")
+    for file in ("run.json", "metrics.jsonl"):
+        (folder / file).unlink()
+    for inner in ("events", "pictures", "checkpoints"):
+        shutil.rmtree(folder / inner)
+        (folder / inner).mkdir()
     assert main(["resume", "runs/tiny-0001"]) == 0
     assert states()["tiny-0001/seed-1"] == ("finished", 2)
 
