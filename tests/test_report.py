@@ -89,6 +89,12 @@ def test_the_page_shows_what_two_runs_were_and_became(two, capsys):
     assert '"fingerprint"' in page.text
 
 
+def test_a_folder_is_all_of_its_runs(two, capsys):
+    text = report(two[0].parent).text
+    assert "page.html  one, other; " in capsys.readouterr().out
+    assert text == report(*two).text
+
+
 def test_the_page_needs_nothing_from_elsewhere_and_runs_nothing(two):
     page = report(*two)
     assert {tag for tag, _ in page.elements} & {"script", "link", "iframe", "object", "base", "form", "a"} == set()

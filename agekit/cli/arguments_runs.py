@@ -63,7 +63,9 @@ def comparing(commands: Any) -> None:
     trust(compare)
     compare.add_argument("--json", action="store_true", help="all of it as one line of JSON")
     report = add(commands, "report", "reporting", "write one page about runs: curves, pictures, numbers, recipes")
-    report.add_argument("runs", metavar="RUN", type=Path, nargs="+", help="runs' folders; they may still be training")
+    report.add_argument(
+        "runs", metavar="RUN", type=Path, nargs="+", help="runs, or folders of runs; they may still be training"
+    )
     report.add_argument(
         "-o", "--out", metavar="FILE", type=Path, default=Path("report.html"), help="default: report.html"
     )
