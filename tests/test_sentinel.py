@@ -99,7 +99,7 @@ def test_numbers_that_are_none_stop_a_run_whatever_it_is_told_of_deaths():
         assert (step, event["name"], event["evidence"]) == (
             1,
             "not finite",
-            {"players.generator.terms.fake": {"step": 1.0, "value": "nan"}},
+            {"players.generator.terms.fake": {"step": 1.0, "value": "nan", "update": 2.0}},
         )
         assert rest == []
 

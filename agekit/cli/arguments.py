@@ -29,6 +29,7 @@ def parser(version: str) -> tuple[argparse.ArgumentParser, Any]:
     arguments_runs.comparing(commands)
     arguments_runs.looking(commands)
     arguments_runs.export(commands)
+    arguments_runs.replaying(commands)
     _recipes(commands)
     _lab(commands)
     _components(commands)

@@ -147,3 +147,17 @@ def export(commands: Any) -> None:
     target = export.add_mutually_exclusive_group()
     target.add_argument("--out", metavar="FOLDER", type=Path, help="default: RUN/export")
     target.add_argument("--hub", metavar="FOLDER", type=Path, help="for a model hub: card, weights, recipe, pictures")
+
+
+def replaying(commands: Any) -> None:
+    """`agekit replay`."""
+    replay = add(commands, "replay", "replaying", "play a step of a run again, and show where a number is none")
+    replay.add_argument("run", metavar="RUN", type=Path, help="the run's folder")
+    replay.add_argument("--step", metavar="N", type=int, required=True, help="which step, counted from 1")
+    replay.add_argument("-o", "--out", metavar="FOLDER", type=Path, help="write the samples of its updates there")
+    replay.add_argument(
+        "--set", metavar="KEY=VALUE", action="append", default=[], help="where the data lies (data.root); repeatable"
+    )
+    replay.add_argument("--device", metavar="D", help="auto, cpu, cuda, cuda:1")
+    trust(replay)
+    replay.add_argument("--json", action="store_true", help="one line of JSON")

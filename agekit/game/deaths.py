@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
-from typing import Literal
+from dataclasses import asdict, dataclass
+from typing import Any, Literal
 
 from ..contracts import Divergence, Reciprocity
 from ..recipe.language import Call, Expression, Name, names, parse_expression
 from .bound import BoundStage, Player, Recipe, Term
 from .graph import DRAW
+from .step import Number
 from .vitals import Cloud, Vitals
 
 Kind = Literal["point", "antipodes", "constant", "outright win", "not finite"]
@@ -35,13 +36,21 @@ Evidence = Mapping[str, Mapping[str, float | str]]
 
 @dataclass(frozen=True)
 class Death:
-    """A death: its name, what shows it, in words and in numbers, the keys that help, and the players concerned."""
+    """A death: its name, what shows it, in words and in numbers, the keys that help, and the players concerned.
+
+    That of numbers has the `step` that they arose in, which may be earlier than the one it is noticed after.
+    """
 
     name: Kind
     said: str
     evidence: Evidence
     knobs: tuple[str, ...]
     players: tuple[str, ...]
+    step: int | None = None
+
+    def event(self) -> dict[str, Any]:
+        """What is written of it, its step apart."""
+        return {name: value for name, value in asdict(self).items() if name != "step"}
 
     @property
     def key(self) -> str:
@@ -86,13 +95,18 @@ def _of_codes(clouds: list[Cloud], player: str, stage: BoundStage) -> Iterator[D
         yield _death("antipodes", _numbers(lines), player, stage, said)
 
 
-def not_finite(step: int, name: str, value: str, recipe: Recipe, stage: BoundStage) -> Death:
-    """The death of numbers: the first that is none, at its step."""
+def not_finite(
+    step: int, name: str, value: str, recipe: Recipe, stage: BoundStage, number: Number | None = None
+) -> Death:
+    """The death of numbers: the first that is none, at its step, and the update it is of."""
     half = recipe.compute.precision == "bf16"
     knobs = [f"players.{player.name}.optimizer.lr: smaller" for player in stage.players]
     knobs += ["the weights of the terms: smaller", *(["compute.precision: fp32"] if half else [])]
-    said = f"step {step}: {name} is {value}"
-    return Death("not finite", said, {name: {"step": float(step), "value": value}}, tuple(knobs), _all(stage))
+    said, evidence = f"step {step}: {name} is {value}", dict[str, float | str](step=float(step), value=value)
+    if number:
+        said += f" in update {number.update + 1}"
+        evidence["update"] = float(number.update + 1)
+    return Death("not finite", said, {name: evidence}, tuple(knobs), _all(stage), step)
 
 
 def _constant(text: str, share: float) -> str:

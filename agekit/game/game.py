@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from typing import Literal
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from torch import Tensor
+from torch import Tensor, nn
 
 from ..contracts import DataField, Progress
 from ..data.order import indices
@@ -18,36 +18,23 @@ from ..recipe.tables import in_steps, weight_at
 from .batches import Batches, Layout
 from .bound import BoundStage, Player, Recipe
 from .check import view_expressions
-from .controllers import Controllers, Values
+from .controllers import Controllers
 from .fit import check_batches, check_ranks, misfit
 from .graph import Node
-from .networks import build, follow, set_modes
+from .networks import Buffers, build, clones, follow, set_modes
 from .plan import MetricsPlan, Plan, ViewPlan, plan_metrics, plan_player, plan_view
 from .portions import Portion, portions
 from .randomness import Part, generator
 from .ranks import ALONE, Ranks
 from .scope import scope_of
-from .update import Seat, Table, Update
+from .step import Made, Step
+from .update import Seat, Seen, Table, Update, Weights
 
 PRECISIONS = {"fp32": torch.float32, "tf32": torch.float32, "bf16": torch.float32, "fp64": torch.float64}
 """The type of weights and data; bf16 is entered inside the networks, by autocast."""
 
 Samples = Literal["held out", "training", "draws"]
 """What something is shown or judged on: data that is held out, data of training, or no data at all."""
-
-
-@dataclass
-class Step:
-    """What a step left behind: for each player its terms, unweighted, on the device; the mean over its updates.
-
-    `norms` are those of the terms' gradients, in the last update, as far as controllers ask for them.
-    """
-
-    number: int
-    terms: Values = field(default_factory=dict)
-    norms: Values = field(default_factory=dict)
-    weights: dict[str, dict[str, float | Tensor]] = field(default_factory=dict)
-    rates: dict[str, float] = field(default_factory=dict)
 
 
 class Game:
@@ -155,27 +142,32 @@ class Game:
             return "draws"
         return "training" if on == "training" or self.held_out is None else "held out"
 
-    def step(self) -> Step:
+    def step(self, before: Callable[[Seat, int, Weights], None] | None = None) -> Step:
         """Play one step: each player acts, in written order, as often as its recipe says.
 
-        A stage that is over hands on to the next. Raises `ComputeError` where the last one is over.
+        A stage that is over hands on to the next. Who wants to see an update before it is made, with its weights, gives
+        `before`. Raises `ComputeError` where the last stage is over.
         """
         if self.stage_step == self.stage_steps:
             if self.position + 1 == len(self.recipe.stages):
                 raise ComputeError(f"the game is over: all {self.steps_done} steps of its stages are played")
             self.enter(self.position + 1)
-        report = Step(self.steps_done)
+        report = Step(self.steps_done, self.position, self.stage_step)
         for seat in self.seats:
             name = seat.player.name
             report.rates[name] = self._set_rate(seat)
             report.weights[name] = self.controllers.weights(seat.player, self.progress)
-            updates = [self.update(seat, update, report.weights[name]) for update in range(seat.player.updates)]
-            report.terms[name] = {term: torch.stack([u[term] for u, _ in updates]).mean() for term in updates[0][0]}
-            report.norms[name] = updates[-1][1]
+            made: list[Made] = []
+            for update in range(seat.player.updates):
+                if before:
+                    before(seat, update, report.weights[name])
+                made.append(self.update(seat, update, report.weights[name]))
+            report.take(name, made)
         for name, spec in self.stage.networks.items():
             if spec.keys.average_of is not None:
                 follow(self.networks[name], self.networks[spec.keys.average_of], spec.keys.decay)
-        self.controllers.move(report.terms, report.norms, self._shares(report.rates))
+        if not any(made.skipped for updates in report.made.values() for made in updates):  # or they read what is none
+            self.controllers.move(report.terms, report.norms, self._shares(report.rates))
         self.steps_done += 1
         self.stage_step += 1
         return report
@@ -192,20 +184,36 @@ class Game:
         first = {seat.player.name: weight_at(seat.player.optimizer.lr, begin) for seat in self.seats}
         return {name: rate / first[name] if first[name] else 1.0 for name, rate in rates.items()}
 
-    def update(
-        self, seat: Seat, update: int, weights: Mapping[str, float | Tensor]
-    ) -> tuple[dict[str, Tensor], dict[str, Tensor]]:
-        """One update of one player: evaluate its plan, follow the gradient of its weighted terms."""
-        measured = self.gradients(seat, update, weights)
+    def update(self, seat: Seat, update: int, weights: Weights) -> Made:
+        """One update of one player: evaluate its plan, follow the gradient of its weighted terms.
+
+        Where the recipe has updates skipped that come to no numbers, such a one leaves all as it was. To know, each
+        waits for the device.
+        """
+        skips = self.stage.sentinel.skips > 0
+        kept = {name: clones(network) for name, network in self.networks.items()} if skips else {}
+        terms, norms = self.gradients(seat, update, weights)
+        made = Made(terms, norms, nn.utils.get_total_norm(p.grad for p in seat.parameters if p.grad is not None))
+        if skips and not made.finite():
+            self.put_back(kept)
+            return replace(made, skipped=True)
         seat.optimizer.step()
-        return measured
+        return made
+
+    @torch.no_grad()
+    def put_back(self, kept: Mapping[str, Buffers]) -> None:
+        """Let the networks' buffers be what they were when these copies were made."""
+        for name, buffers in kept.items():
+            for inner, buffer in self.networks[name].named_buffers():
+                buffer.copy_(buffers[inner])
 
     def gradients(
-        self, seat: Seat, update: int, weights: Mapping[str, float | Tensor]
+        self, seat: Seat, update: int, weights: Weights, seen: Seen | None = None
     ) -> tuple[dict[str, Tensor], dict[str, Tensor]]:
         """Leave the gradients of an update in the owned parameters.
 
-        The result is the terms, unweighted and detached, and, of the last update, the norms that are asked for.
+        The result is the terms, unweighted and detached, and, of the last update, the norms that are asked for. Each
+        portion's values are shown to `seen` as they are there, and before they are led back.
         """
         for name, network in self.networks.items():
             network.requires_grad_(name in seat.player.owns)
@@ -225,7 +233,7 @@ class Game:
         last = update + 1 == seat.player.updates
         measured = [p.term.name for p in seat.plan.terms if last and p.term.name in seat.measured]
         whole = portions(self.stage.batch, compute.micro_batch, self.ranks.count)
-        return Update(table, seat, key, whole, dealt).gradients(weights, measured)
+        return Update(table, seat, key, whole, dealt, seen).gradients(weights, measured)
 
     def _deal(
         self, plan: Plan, update: int, key: tuple[Part, ...]
@@ -246,13 +254,16 @@ class Game:
 
     def _chosen(self, plan: Plan, update: int, key: tuple[Part, ...]) -> tuple[NDArray[np.int64], Tensor | None]:
         """Which samples make the batch, and which of them are mirrored, where the recipe has it."""
-        stream = f"{self.position}/{plan.player}/{update}"
-        batch, seed = self.stage.batch, self.recipe.run.seed
-        chosen = indices(self.data().length, batch, seed=seed, stream=stream, step=self.stage_step)
+        chosen = self.batch_of(plan.player, update, self.position, self.stage_step)
         if not self.stage.flip:
             return chosen, None
         chance = generator(self.device, *key, "flip")
-        return chosen, torch.rand(batch, generator=chance, device=self.device) < 0.5
+        return chosen, torch.rand(self.stage.batch, generator=chance, device=self.device) < 0.5
+
+    def batch_of(self, player: str, update: int, position: int, stage_step: int) -> NDArray[np.int64]:
+        """Which samples make the batch of a player's update, at a step of a stage."""
+        batch, seed = self.recipe.stages[position].batch, self.recipe.run.seed
+        return indices(self.data().length, batch, seed=seed, stream=f"{position}/{player}/{update}", step=stage_step)
 
     def draw(self, count: int, *key: Part) -> Tensor:
         """Codes drawn from the reference, [count, dim]: a function of the key alone."""

@@ -23,6 +23,7 @@ from .randomness import Part
 from .ranks import Ranks
 
 Weights = Mapping[str, float | Tensor]
+Seen = Callable[[Portion, Flow], None]
 Slopes = Mapping[int, Tensor]
 """The gradient of a value with respect to operands, each of the whole batch, by the operands' nodes."""
 
@@ -69,6 +70,8 @@ class Joined:
 class Update:
     """An update of a player on a batch, in portions of it; `leaves` makes the fields and draws of a portion.
 
+    Each portion's values are shown to `seen` as they are there.
+
     A batch in one portion is one graph. In several, the terms that are no mean over samples are taken of their operands
     in the whole batch, which every rank computes of its portions, without graphs where it has several. Then every
     portion is computed with its graph, and the gradients of these terms with respect to its rows of the operands are
@@ -81,6 +84,7 @@ class Update:
     key: tuple[Part, ...]
     portions: Sequence[Portion]
     leaves: Callable[[Portion, Collection[int]], Mapping[str, Any]]
+    seen: Seen | None = None
     _before: dict[int, Buffers] = field(default_factory=dict)
     _computed: set[tuple[int, int]] = field(default_factory=set)
 
@@ -179,7 +183,10 @@ class Update:
         watched = plan.watched if graph else frozenset()
         apply = partial(self._apply, portion)
         flow = Flow(plan.nodes, modes, table.scope, apply, table.device, self.key, watched, portion)
-        return flow.run(self.leaves(portion, wanted), wanted)
+        flow.run(self.leaves(portion, wanted), wanted)
+        if self.seen:
+            self.seen(portion, flow)
+        return flow
 
     def _apply(self, portion: Portion, index: int, node: Node, inputs: tuple[Any, ...]) -> Any:
         """Apply a network as this player's update does: other owners' buffers stand still where the recipe says so."""

@@ -224,7 +224,7 @@ class Run(Length):
 class Sentinel(Table):
     """`[sentinel]`: what is done where a game dies: codes collapse, pictures ignore their draws, one player wins.
 
-    Numbers that are none end a run under `warn` and `off`, too: nothing can go on from them.
+    Numbers that are none end a run under `warn` and `off`, too: nothing can go on from them, unless they are skipped.
     """
 
     action: Literal["warn", "stop", "roll back", "off"] = Field(
@@ -234,6 +234,9 @@ class Sentinel(Table):
     patience: Count = Field(3, description="looks in a row that must show a death")
     factor: float = Field(0.5, gt=0, lt=1, description="of a roll back: what the learning rates concerned are times")
     rollbacks: Count = Field(3, description="roll backs, after which the run stops")
+    skips: int = Field(
+        0, ge=0, description="updates in a row, of a player, that are not applied since a number of theirs is none"
+    )
 
 
 class Compute(Table):

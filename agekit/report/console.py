@@ -157,7 +157,8 @@ def brief(metrics: Mapping[str, Mapping[str, float | str]]) -> list[str]:
 
 def told(event: Mapping[str, Any]) -> str:
     """What the sentinel saw and did, in lines."""
-    did = {"warn": "goes on", "stop": "stops"}.get(event["action"]) or f"goes on from {event['to']}"
+    plain = {"warn": "goes on", "skip": "goes on without this update", "stop": "stops"}
+    did = plain.get(event["action"]) or f"goes on from {event['to']}"
     slower = ", ".join(f"{player} × {factor:g}" for player, factor in event.get("factors", {}).items())
     lines = [
         f"sentinel  step {event['step']}, {event['name']}: {event['said']}",

@@ -96,6 +96,11 @@ class RunFolder:
         return self.path / "checkpoints"
 
     @property
+    def faults(self) -> Path:
+        """What is known of steps whose numbers were none."""
+        return self.path / "faults"
+
+    @property
     def best(self) -> Path:
         """Where the best checkpoint is kept, by the metric that the recipe names."""
         return self.path / "best"

@@ -3,24 +3,26 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from typing import Any
 
 import torch
 
 from ..errors import RunError
 from ..game.deaths import Death, not_finite, signs
-from ..game.game import Game, Step
+from ..game.game import Game
+from ..game.step import Number, Step, none_of, numbers, shown
 from ..game.views import Gallery
 from ..game.vitals import Monitor
 from ..recipe.tables import Sentinel as Settings
 from . import checkpoint as saved
 from .best import forget_later
+from .faults import write_fault
 from .folder import RunFolder
 from .watch import Watch
 
 CHECKED_AT_ONCE = 100
-"""After so many steps at the latest, terms are looked at: that waits for the device, once."""
+"""After so many steps the numbers of all are looked at: that waits for the device, once. On a CPU each step's are."""
 
 
 @dataclass
@@ -29,7 +31,7 @@ class State:
 
     `seen` counts looks in a row by death, and `told` lists those that were told. `healthy` is the name of the last
     checkpoint at which no death showed. `factors` are those of learning rates, by player, after so many `rollbacks`.
-    `events` go into the next line of metrics.
+    `skipped` counts updates in a row that were skipped, by player. `events` go into the next line of metrics.
     """
 
     seen: dict[str, int] = field(default_factory=dict)
@@ -37,6 +39,7 @@ class State:
     healthy: str | None = None
     factors: dict[str, float] = field(default_factory=dict)
     rollbacks: int = 0
+    skipped: dict[str, int] = field(default_factory=dict)
     events: list[dict[str, Any]] = field(default_factory=list)
 
 
@@ -78,15 +81,32 @@ class Sentinel:
         """The deaths that are certain after this step, and were not told before.
 
         A `look` takes the vital signs; where something is about to be `written`, it is seen to that all numbers are
-        some. Terms are otherwise remembered, without waiting for the device to have computed them.
+        some. On a device that computes behind our back, numbers are otherwise remembered, without waiting for it.
         """
         self._recent.append(step)
         look &= self.settings.action != "off"
-        if not (look or written or len(self._recent) == CHECKED_AT_ONCE):
-            return []
-        if dead := self._not_finite():
+        if self.settings.skips and (dead := self._skipped(step)):
+            return [dead]
+        at_once = not computes_ahead(self.game.device) or self.game.steps_done % CHECKED_AT_ONCE == 0
+        if (look or written or at_once) and (dead := self._not_finite(whole=look or written)):
             return [dead]
         return self._dead(step) if look else []
+
+    def _skipped(self, step: Step) -> Death | None:
+        """Note the updates that were skipped, and why; the last of them where they were too many in a row."""
+        found = [one for one in numbers(step.made, skipped=True) if not one.value.isfinite()]
+        causes = {(one.player, one.update): one for one in reversed(found)}
+        if found:
+            write_fault(self.folder, self.game, step, found, self.state.factors)
+        for player, made in step.made.items():
+            for position, update in enumerate(made):
+                in_a_row = self.state.skipped.get(player, 0) + 1 if update.skipped else 0
+                self.state.skipped[player] = in_a_row
+                if in_a_row > self.settings.skips:
+                    return self._named(step, causes[player, position])
+                if in_a_row:
+                    self.state.events += self._events([self._named(step, causes[player, position])], action="skip")
+        return None
 
     def _dead(self, step: Step) -> list[Death]:
         """Look: the deaths whose signs were there often enough in a row."""
@@ -98,26 +118,27 @@ class Sentinel:
         certain = [one for one in found if before.seen[one.key] >= self.settings.patience]
         return [one for one in certain if one.key not in before.told]
 
-    def _not_finite(self) -> Death | None:
-        """The first term, of the first step since the last check, that is not finite; or else the first tensor."""
+    def _not_finite(self, *, whole: bool) -> Death | None:
+        """The first number since the last check that is none; of the `whole`, or else the first tensor that is not."""
         game = self.game
-        terms = [
-            (step.number + 1, f"players.{player}.terms.{name}", value)
-            for step in self._recent
-            for player, values in step.terms.items()
-            for name, value in values.items()
-        ]
+        made = [(step, number) for step in self._recent for number in numbers(step.made, skipped=False)]
         self._recent.clear()
-        tensors = [(game.steps_done, f"the tensor {name}", tensor) for name, tensor in game.named_tensors()]
-        states = game.controllers.named_tensors()
-        tensors += [(game.steps_done, f"the controller's {name}", tensor) for name, tensor in states]
-        sums = [value.detach().sum().double() for _, _, value in (*terms, *tensors)]
-        fine = torch.stack([value.to(game.device) for value in sums]).isfinite().tolist()
-        for (number, name, value), is_fine in zip((*terms, *tensors), fine, strict=True):
-            if not is_fine and not value.isfinite().all():
-                shown = f"{value.item()}" if value.ndim == 0 else "not finite"
-                return not_finite(number, name, shown, game.recipe, game.stage)
+        if none := none_of([number.value for _, number in made], game.device):
+            step, first = made[none[0]]
+            found = [made[position][1] for position in none if made[position][0] is step]
+            write_fault(self.folder, game, step, found, self.state.factors)
+            return self._named(step, first)
+        if not whole:
+            return None
+        tensors = [(f"the tensor {name}", tensor) for name, tensor in game.named_tensors()]
+        tensors += [(f"the controller's {name}", tensor) for name, tensor in game.controllers.named_tensors()]
+        if none := none_of([tensor for _, tensor in tensors], game.device):
+            return not_finite(game.steps_done, tensors[none[0]][0], "not finite", game.recipe, game.stage)
         return None
+
+    def _named(self, step: Step, number: Number) -> Death:
+        value = shown(number.value)
+        return not_finite(step.number + 1, number.key, value, self.game.recipe, self.game.stage, number)
 
     def answer(self, deaths: Sequence[Death], step: Step) -> bool:
         """Do what the recipe says where its game died; whether the game was taken back.
@@ -159,12 +180,19 @@ class Sentinel:
         self.watch.go_back(kept["metrics_bytes"])
 
     def _events(self, deaths: Sequence[Death], **more: str) -> list[dict[str, Any]]:
-        return [{"step": self.game.steps_done, **asdict(one), **more} for one in deaths]
+        return [{"step": one.step or self.game.steps_done, **one.event(), **more} for one in deaths]
 
     def _last_words(self, deaths: Sequence[Death]) -> str:
         """Why the run stops, what usually helps, and what is left of it."""
-        step = "" if deaths[0].name == "not finite" else f"step {self.game.steps_done}: "
+        died = deaths[0]
+        step = "" if died.step else f"step {self.game.steps_done}: "
         said = "; ".join(f"{one.said}; what usually helps: {', '.join(one.knobs)}" for one in deaths)
         left = f"the last healthy checkpoint is {self.state.healthy}" if self._healthy() else "no checkpoint is healthy"
         tried = f" after {self.state.rollbacks} roll backs" if self.state.rollbacks else ""
-        return f"{self.folder.path}: {step}{said}; stopped{tried}, and {left}"
+        again = f"; agekit replay {self.folder.path} --step {died.step} shows where it arose" if died.step else ""
+        return f"{self.folder.path}: {step}{said}; stopped{tried}, and {left}{again}"
+
+
+def computes_ahead(device: torch.device) -> bool:
+    """Whether numbers are on their way when the host asks, so that to look at them is to wait."""
+    return device.type != "cpu"

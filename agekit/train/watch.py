@@ -16,11 +16,12 @@ from ..contracts import CODE, DataField
 from ..data.order import indices
 from ..game.batches import Batches, as_stored
 from ..game.coding import coder
-from ..game.game import Game, Step
+from ..game.game import Game
 from ..game.judge import Judge, Judgement, Report
 from ..game.plan import ViewPlan
 from ..game.pulls import Pulls, pulls
 from ..game.samples import Memory
+from ..game.step import Step
 from ..game.views import Gallery, Shown, part_size
 from ..report.board import Board
 from ..report.console import told
