@@ -7,6 +7,8 @@ import hashlib
 import json
 import os
 import re
+import secrets
+import stat
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -15,15 +17,33 @@ from typing import Any
 LOCKED_ALONE, LOCKED_TOGETHER = fcntl.LOCK_EX, fcntl.LOCK_SH
 
 
+def beside(path: Path) -> Path:
+    """A name beside a path for what is to take its place.
+
+    Nobody can guess it: in a folder that others can write to, they could otherwise lay a link to a file of ours there.
+    """
+    return path.with_name(f".{path.name}.{os.getpid()}.{secrets.token_hex(8)}.tmp")
+
+
+@contextmanager
+def permitted(path: Path) -> Iterator[None]:
+    """Make an empty file that others may read as the user has it; a library that writes it may think otherwise."""
+    os.close(os.open(path, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o666))
+    mode = stat.S_IMODE(path.stat().st_mode)
+    yield
+    path.chmod(mode)
+
+
 @contextmanager
 def replacing(path: Path) -> Iterator[Path]:
     """Hand out a temporary name beside `path`; on leaving, sync what was written there and rename it to `path`.
 
     Where the block raises, the temporary file is removed and `path` is left as it was.
     """
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    temporary = beside(path)
     try:
-        yield temporary
+        with permitted(temporary):
+            yield temporary
         sync(temporary)
         os.replace(temporary, path)
         sync(path.parent)

@@ -3,6 +3,7 @@
 import hashlib
 import re
 import threading
+import urllib.request
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -14,7 +15,7 @@ from agekit.builtin.folder import ImageFolder
 from agekit.builtin.mnist import Mnist
 from agekit.contracts import Dataset, Download
 from agekit.data import get as get_module
-from agekit.data.get import get
+from agekit.data.get import _OnlySecurely, get
 from agekit.errors import DataError
 from tests.layouts import random_pixels
 
@@ -225,6 +226,13 @@ def test_nothing_but_https_is_fetched(url, server, tmp_path):
     with pytest.raises(DataError, match=r"only https is|not allowed"):
         get("set", published(server), tmp_path, confirm=yes)
     assert names(tmp_path) == []
+
+
+def test_what_is_asked_for_securely_is_not_led_to_a_server_on_this_machine():
+    """Loopback may be asked in plain, by tests; a server far away may not send anyone there."""
+    asked = urllib.request.Request("https://example.org/f")
+    with pytest.raises(DataError, match=r"leads to http://127\.0\.0\.1/admin, which is not fetched"):
+        _OnlySecurely().redirect_request(asked, None, 302, "Found", {}, "http://127.0.0.1/admin")  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize(("dataset", "says"), [(CelebA, "by hand from https://mmlab"), (ImageFolder, "put your own")])

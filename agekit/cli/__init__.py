@@ -10,6 +10,7 @@ from importlib import import_module
 from typing import Any
 
 from .. import __version__
+from ..printable import printable
 from . import arguments
 
 
@@ -47,12 +48,6 @@ def _call(parser: argparse.ArgumentParser, commands: Any, words: list[str]) -> i
     except AgekitError as error:
         if "--traceback" in words:
             raise
-        print("error: " + "\n       ".join(printable_lines(str(error))), file=sys.stderr)
+        print("error: " + printable(str(error)).replace("\n", "\n       "), file=sys.stderr)
         return 1
     return status
-
-
-def printable_lines(text: str) -> list[str]:
-    """A text's lines, control characters written out, so that no file's name can play with the terminal."""
-    escaped = ("".join(c if c.isprintable() else ascii(c)[1:-1] for c in line) for line in text.split("\n"))
-    return list(escaped)

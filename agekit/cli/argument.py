@@ -3,7 +3,16 @@
 from __future__ import annotations
 
 import argparse
-from typing import Any
+from typing import Any, NoReturn
+
+from ..printable import printable
+
+
+class Parser(argparse.ArgumentParser):
+    """A parser that says what is wrong with words that nobody meant for a terminal, such as files' names."""
+
+    def error(self, message: str) -> NoReturn:
+        super().error(printable(message))
 
 
 def add(commands: Any, name: str, room: str, help: str, handler: str = "") -> argparse.ArgumentParser:

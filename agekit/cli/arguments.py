@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from ..errors import PluginError
 from . import arguments_runs
-from .argument import add, recipe, trust
+from .argument import Parser, add, recipe, trust
 
 if TYPE_CHECKING:
     from ..commands import Command
@@ -20,7 +20,7 @@ DESCRIPTION = "Experiments with latent-divergence losses: a recipe is a game of 
 
 def parser(version: str) -> tuple[argparse.ArgumentParser, Any]:
     """The parser of the whole command line, and its commands, to which those of plugins are added."""
-    whole = argparse.ArgumentParser("agekit", description=DESCRIPTION, epilog=EPILOG, allow_abbrev=False)
+    whole = Parser("agekit", description=DESCRIPTION, epilog=EPILOG, allow_abbrev=False)
     whole.add_argument("--version", action="version", version=f"agekit {version}")
     commands = whole.add_subparsers(title="commands", metavar="COMMAND", required=True)
     _training(commands)

@@ -18,5 +18,6 @@ def board(given: argparse.Namespace) -> int:
     print(
         f"TensorBoard on http://127.0.0.1:{given.port}/#custom_scalars (this machine only; Ctrl-C ends it)", flush=True
     )
-    arguments = ["--logdir", str(given.runs), "--host", "127.0.0.1", "--port", str(given.port)]
-    os.execv(sys.executable, [sys.executable, "-m", "tensorboard.main", *arguments])  # noqa: S606 - our own interpreter
+    # -P: `-m` would put the folder we are in before all others, and a tensorboard.py that lies there would be run
+    command = [sys.executable, "-P", "-m", "tensorboard.main", f"--logdir={given.runs}", "--host=127.0.0.1"]
+    os.execv(sys.executable, [*command, f"--port={given.port}"])  # noqa: S606 - our own interpreter

@@ -10,9 +10,10 @@ from collections.abc import Iterator, Sequence
 
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
 
+from ..printable import printable
 from ..report.console import make_console
 from ..testing import Outcome, Subject, checks_of, examine, subjects
-from . import common, printable_lines
+from . import common
 from .components import print_table
 
 MARKS = {"fail": "FAIL", "not applicable": "-"}
@@ -36,7 +37,7 @@ def check(given: argparse.Namespace) -> int:
 def _examined(brought: Sequence[Subject]) -> list[Outcome]:
     """The outcomes of all checks, with a bar on a terminal while they are under way."""
     console = make_console(stderr=True)
-    columns = BarColumn(), MofNCompleteColumn(), TextColumn("{task.description}")
+    columns = BarColumn(), MofNCompleteColumn(), TextColumn("{task.description}", markup=False)
     outcomes: list[Outcome] = []
     with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as bar:
         task = bar.add_task("", total=sum(len(checks_of(subject)) for subject in brought))
@@ -92,5 +93,5 @@ def _lines(verdict: str, said: str) -> Iterator[str]:
     """A reason behind its mark; on a terminal its lines are broken between words."""
     console = make_console()
     room = max(console.width - 6, 20) if console.is_terminal else None
-    lines = [part for line in printable_lines(said) for part in (textwrap.wrap(line, room) if room else [line])]
+    lines = [part for line in printable(said).split("\n") for part in (textwrap.wrap(line, room) if room else [line])]
     yield f"{MARKS[verdict]:<6}" + "\n      ".join(lines)

@@ -13,6 +13,7 @@ from ..errors import AgekitError
 from ..game.bound import Recipe
 from ..game.load import load_recipe
 from ..plugins import Loaded, load
+from ..printable import one_line
 from . import arguments
 
 if TYPE_CHECKING:
@@ -23,7 +24,8 @@ def plugins() -> Loaded:
     """Everything installed; what is broken is named on standard error, and fatal only to those who need it."""
     loaded = load(arguments.own())
     for plugin in loaded.broken:
-        print(f"warning: plugin {plugin.name} ({plugin.origin}) is broken: {plugin.error}", file=sys.stderr)
+        said = one_line(f"plugin {plugin.name} ({plugin.origin}) is broken: {plugin.error}")
+        print(f"warning: {said}", file=sys.stderr)
     return loaded
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import json
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from string import ascii_uppercase
@@ -14,6 +13,7 @@ from ..compare.interval import CONFIDENCE, Interval
 from ..compare.marks import Marks
 from ..compare.sides import Side, sides_of
 from ..errors import AgekitError, nearest
+from ..printable import json_line
 from ..recipe.compose import written
 from ..report.console import RunConsole, clock, make_console
 from ..report.metrics import plain
@@ -32,7 +32,7 @@ def compare(given: argparse.Namespace) -> int:
     if given.metrics:
         _check(given.metrics, found, sides)
     if given.json:
-        print(json.dumps(_as_json(sides, found), ensure_ascii=False))
+        print(json_line(_as_json(sides, found)))
     else:
         _print(sides, found)
     if given.pictures is not None:

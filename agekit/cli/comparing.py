@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import json
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any
@@ -11,6 +10,7 @@ from typing import Any
 from ..compare.marks import Marks, mixed
 from ..compare.numbers import Name, Number, first_values, numbers_of
 from ..compare.reading import Told, runs_in
+from ..printable import json_line, one_line
 from ..report.console import RunConsole, age, make_console
 from ..report.metrics import plain
 from .components import print_table
@@ -24,14 +24,10 @@ def runs(given: argparse.Namespace) -> int:
     found = runs_in(given.runs)
     numbers = [{} if run.broken else numbers_of(run) for run in found]
     if given.json:
-        print(
-            "\n".join(
-                json.dumps(_as_json(run, own), ensure_ascii=False) for run, own in zip(found, numbers, strict=True)
-            )
-        )
+        print("\n".join(json_line(_as_json(run, own)) for run, own in zip(found, numbers, strict=True)))
         return 0
     if not found:
-        print(f"there are no runs in {given.runs}")
+        print(f"there are no runs in {one_line(str(given.runs))}")
         return 0
     columns, marks = first_values(numbers, COLUMNS), Marks()
     titles = ["run", "recipe", "seed", "age", "steps", "state", *(".".join(name) for name in columns)]

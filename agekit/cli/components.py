@@ -16,6 +16,7 @@ from ..contracts import SHELVES, Component, Measure
 from ..errors import AgekitError, nearest
 from ..game.messages import fits
 from ..plugins import load
+from ..printable import one_line, printable
 from ..recipe.compose import COMPONENT_KEYS
 from ..recipe.find import shipped
 from ..report.console import make_console, shorten
@@ -72,7 +73,7 @@ def _show_recipe(name: str, known: Mapping[str, Path]) -> int:
     stem = name.removesuffix(".toml")
     if stem not in known:
         raise AgekitError(f"no recipe is called {name!r}; {nearest(stem, known)}")
-    print(f"recipe {stem}  ({shorten(known[stem])})\n\n{known[stem].read_text(encoding='utf-8')}", end="")
+    print(f"recipe {stem}  ({shorten(known[stem])})\n\n{printable(known[stem].read_text(encoding='utf-8'))}", end="")
     return 0
 
 
@@ -88,7 +89,7 @@ def plugins(given: argparse.Namespace) -> int:
         print()
         print_table(["command", "of", "what it does"], [(c.name, c.owner, c.summary) for c in commands.values()])
     if given.traceback:
-        print("".join(f"\n{p.name}\n{p.details}" for p in found if p.error), end="")
+        print("".join(printable(f"\n{p.name}\n{p.details}") for p in found if p.error), end="")
     return 0
 
 
@@ -127,6 +128,7 @@ def _first_line(path: Path) -> str:
 def print_table(titles: list[str], rows: Sequence[tuple[str, ...]], console: Console | None = None) -> None:
     """Print an aligned table; the last column wraps on a terminal with room for it, and nothing does elsewhere."""
     console = console or make_console()
+    rows = [tuple(map(one_line, row)) for row in rows]
     widths = [max(len(row[i]) for row in [tuple(titles), *rows]) for i in range(len(titles))]
     if not console.is_terminal or console.width < sum(widths[:-1]) + 2 * len(widths) + NARROWEST:
         for row in [tuple(titles), *rows]:

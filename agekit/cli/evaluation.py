@@ -10,6 +10,7 @@ from ..compare.marks import letters
 from ..errors import AgekitError
 from ..evaluate import Evaluation, Wanted, evaluate
 from ..evaluate.evaluation import Value
+from ..printable import json_line
 from ..report.console import RunConsole, clock, make_console, shorten
 from ..train.folder import open_run
 from . import common
@@ -61,7 +62,7 @@ def _told(found: Sequence[tuple[Evaluation, Path]], console: RunConsole, *, as_j
     console.stop(keep=False)
     evaluations = [one for one, _ in found]
     if as_json:
-        print("\n".join(one.model_dump_json() for one in evaluations))
+        print("\n".join(json_line(one.model_dump(mode="json")) for one in evaluations))
         return
     marks = _marks(evaluations)
     table = [_head(evaluations), *(row for name in evaluations[0].metrics for row in _rows(name, evaluations, marks))]

@@ -10,8 +10,9 @@ from pathlib import Path
 from ..errors import AgekitError, RecipeError, nearest
 from ..files import write_text
 from ..game.bound import Recipe
+from ..printable import one_line, printable
 from ..recipe.find import shipped
-from . import common, printable_lines
+from . import common
 
 
 def plan(given: argparse.Namespace) -> int:
@@ -22,7 +23,7 @@ def plan(given: argparse.Namespace) -> int:
 
     recipe = common.recipe(given.recipe, given.set, common.plugins())
     scope = scope_of(recipe)
-    print(describe_plan(recipe, scope, cost(recipe, scope)), end="")
+    print(printable(describe_plan(recipe, scope, cost(recipe, scope))), end="")
     return 0
 
 
@@ -31,13 +32,13 @@ def validate(given: argparse.Namespace) -> int:
     loaded = common.plugins()
     failed = 0
     for name in given.recipes:
-        shown = "".join(printable_lines(name))
+        shown = one_line(name)
         try:
             print(f"{shown}: {_valid(common.recipe(name, given.set, loaded))}")
         except RecipeError as error:
             failed += 1
             print(f"{shown}: {_counted(len(error.problems), 'problem')}")
-            for line in printable_lines(str(error)):
+            for line in printable(str(error)).split("\n"):
                 print(f"  {line}")
     if failed:
         sys.stdout.flush()
@@ -64,7 +65,8 @@ def copy(given: argparse.Namespace) -> int:
     if target.exists():
         raise AgekitError(f"{target} is there already, and is left as it is")
     write_text(common.writable(target), known[stem].read_text(encoding="utf-8"))
-    print(f"{target}  copied from {known[stem].name}; agekit run {target}")
+    shown = one_line(str(target))
+    print(f"{shown}  copied from {known[stem].name}; agekit run {shown}")
     return 0
 
 
@@ -77,5 +79,6 @@ def schema(given: argparse.Namespace) -> int:
         print(text, end="")
         return 0
     write_text(common.writable(given.out), text)
-    print(f"{given.out}  a first line '#:schema {given.out}' in a recipe makes editors use it")
+    shown = one_line(str(given.out))
+    print(f"{shown}  a first line '#:schema {shown}' in a recipe makes editors use it")
     return 0

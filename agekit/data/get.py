@@ -142,6 +142,8 @@ class _OnlySecurely(urllib.request.HTTPRedirectHandler):
         headers: http.client.HTTPMessage,
         newurl: str,
     ) -> urllib.request.Request | None:
+        if urlsplit(req.full_url).scheme == "https" and urlsplit(newurl).scheme != "https":
+            raise DataError(f"{req.full_url} leads to {newurl}, which is not fetched: only https is")
         _refuse_plain(newurl)
         return super().redirect_request(req, fp, code, msg, headers, newurl)
 

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import json
 import os
+import re
 import shutil
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -11,9 +11,10 @@ from typing import Any
 
 from ..errors import AgekitError, RunError
 from ..evaluate.evaluation import Evaluation, evaluations
-from ..files import sync, write_json, write_text
+from ..files import beside, sync, write_json, write_text
 from ..game.views import Gallery
 from ..plugins import Loaded
+from ..printable import json_line, one_line
 from ..report.metrics import read_metrics
 from ..train.folder import RunFolder
 from .export import Exported, Wanted, export
@@ -34,7 +35,7 @@ def publish(run: RunFolder, gallery: Gallery, wanted: Wanted, to: Path, loaded: 
     """
     if to.exists() and (not to.is_dir() or any(to.iterdir())):
         raise AgekitError(f"--hub {to}: it is there already; a new or an empty folder fits")
-    temporary = to.with_name(f".{to.name}.{os.getpid()}.tmp")
+    temporary = beside(to)
     try:
         done = export(gallery, wanted, temporary, loaded)
         _fill(run, gallery, done, temporary)
@@ -71,27 +72,43 @@ def card(
     mark: dict[str, Any],
 ) -> str:
     """The model card."""
-    recipe, game = gallery.game.recipe, gallery.game
+    recipe = gallery.game.recipe
     files = "\n".join(
         f"| `{one.file.name}` | {', '.join(map(str, one.part.sees))} → {one.part.makes} | {one.part.weights} "
         f"| {one.part.statistics} |"
         for one in done
     )
-    taken = "\n".join(f"| {metric} | {key} | {value} | {how} |" for metric, key, value, how in numbers)
+    taken = "\n".join(f"| {' | '.join(map(plain, number))} |" for number in numbers)
     parts = [
         _front(name, gallery, numbers),
-        f"# {name}\n\n{recipe.about.summary or recipe.name}\n\n{recipe.about.source}".rstrip(),
+        f"# {plain(name)}\n\n{plain(recipe.about.summary or recipe.name)}\n\n{plain(recipe.about.source)}".rstrip(),
         "\n".join(f"![{file.removesuffix('.png')}](pictures/{file})" for file in pictures),
         f"## Networks\n\n| file | sees → makes | weights | batch-norm statistics |\n|---|---|---|---|\n{files}",
         "\n\n".join(f"```python\n{one.code}\n```" for one in done),
         f"## Numbers\n\n| metric | value | | taken |\n|---|---|---|---|\n{taken}" if numbers else "",
-        f"## Training\n\nStep {game.steps_done:,} of `{recipe.name}` (`recipe.toml`), seed {recipe.run.seed}, on "
-        f"`{recipe.dataset_name}`: {mark['data']['count']:,} samples, fingerprint "
-        f"`{mark['data']['fingerprint'][:12]}`; agekit {mark['agekit']}, torch {mark['packages']['torch']}. More is in "
-        "`provenance.json`.\n\n    agekit run recipe.toml",
+        f"## Training\n\n{_trained(gallery, mark)}\n\n    agekit run recipe.toml",
         "The card states no licence: whoever publishes the folder chooses one that the data allows.",
     ]
     return "\n\n".join(part for part in parts if part) + "\n"
+
+
+def _trained(gallery: Gallery, mark: dict[str, Any]) -> str:
+    recipe, data = gallery.game.recipe, mark["data"]
+    name, print_, version = map(plain, (recipe.name, data["fingerprint"][:12], mark["agekit"]))
+    return (
+        f"Step {gallery.game.steps_done:,} of {name} (`recipe.toml`), seed {recipe.run.seed}, on "
+        f"`{recipe.dataset_name}`: {data['count']:,} samples, fingerprint {print_}; agekit {version}, torch "
+        f"{plain(mark['packages']['torch'])}. More is in `provenance.json`."
+    )
+
+
+def plain(text: str) -> str:
+    """A text as Markdown shows it as it is, on one line: no element, link, picture, heading or cell of a table.
+
+    >>> plain("# [a](b) | <script>")
+    '\\\\# \\\\[a\\\\](b) \\\\| \\\\<script\\\\>'
+    """
+    return re.sub(r"([\\`*\[\]<>|&]|^[#=+~-]|^\d+[.)])", r"\\\1", one_line(" ".join(text.split())))
 
 
 def _front(name: str, gallery: Gallery, numbers: Sequence[Number]) -> str:
@@ -111,9 +128,7 @@ def _front(name: str, gallery: Gallery, numbers: Sequence[Number]) -> str:
     front |= {"pipeline_tag": TASK} if drawn else {}
     front["tags"] = ["agekit", recipe.dataset_name]
     front |= {"model-index": [{"name": name, "results": results}]} if metrics else {}
-    return (
-        "---\n" + "\n".join(f"{key}: {json.dumps(value, ensure_ascii=False)}" for key, value in front.items()) + "\n---"
-    )
+    return "---\n" + "\n".join(f"{key}: {json_line(value)}" for key, value in front.items()) + "\n---"
 
 
 def numbers_of(run: RunFolder, step: int) -> Iterator[Number]:

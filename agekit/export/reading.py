@@ -6,13 +6,13 @@ import json
 from pathlib import Path
 
 import torch
-from pydantic import TypeAdapter
+from pydantic import BaseModel, TypeAdapter, ValidationError
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import load_file, save_file
 from torch import nn
 
 from ..contracts import DataField
-from ..errors import RunError
+from ..errors import RunError, nearest
 from ..files import replacing
 from ..game.check import bind
 from ..game.game import Game
@@ -25,6 +25,14 @@ from .recipe import portable
 
 KEY = "agekit"
 FIELDS = TypeAdapter(dict[str, DataField])
+
+
+class Head(BaseModel):
+    """What a file says of its network, as far as it is read again."""
+
+    network: str
+    recipe: str
+    fields: dict[str, DataField]
 
 
 def write_network(part: Part, file: Path) -> None:
@@ -64,10 +72,14 @@ def network(file: Path, loaded: Loaded) -> nn.Module:
         raise RunError(f"{file} is no safetensors file: {error}") from error
     if said is None:
         raise RunError(f"{file} does not say how its network is built: agekit export writes files that do")
-    head = json.loads(said)
-    recipe = bind(parse(head["recipe"], file.name), loaded.registries, file.stem)
-    game = Game(recipe, None, FIELDS.validate_python(head["fields"]), torch.device("cpu"))
-    module = game.networks[head["network"]]
+    try:
+        head = Head.model_validate_json(said)
+    except ValidationError as error:
+        raise RunError(f"{file} says nothing sensible of how its network is built: it is damaged") from error
+    recipe = bind(parse(head.recipe, file.name), loaded.registries, file.stem)
+    if head.network not in recipe.networks:
+        raise RunError(f"{file} is of a network {head.network!r}; {nearest(head.network, recipe.networks)}")
+    module = Game(recipe, None, head.fields, torch.device("cpu")).networks[head.network]
     own = inner(module).state_dict()
     if problem := mismatch(own, tensors):
         raise RunError(f"{file} is of another network: {problem}")

@@ -4,15 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from pathlib import Path
 
 from ..errors import ComputeError
+from ..memory import PROCESS, free_bytes, lacking
 
 SHARE = 0.9
 """Of what is free: the rest is left to whatever else runs."""
-
-PROCESS, MACHINE, GROUP = Path("/proc/self/statm"), Path("/proc/meminfo"), Path("/sys/fs/cgroup")
-"""What Linux tells of this process, of the machine, and of the group of processes that a container is."""
 
 
 class OutOfMemory(ComputeError, ValueError):
@@ -32,7 +29,10 @@ def limited() -> Iterator[None]:
 
     soft, hard = resource.getrlimit(resource.RLIMIT_DATA)
     used = int(PROCESS.read_text().split()[5]) * resource.getpagesize()
-    limits = [used + int(SHARE * free_bytes()), *(limit for limit in (soft, hard) if limit != resource.RLIM_INFINITY)]
+    limits = [
+        used + int(SHARE * (free_bytes() or 0)),
+        *(limit for limit in (soft, hard) if limit != resource.RLIM_INFINITY),
+    ]
     resource.setrlimit(resource.RLIMIT_DATA, (min(limits), hard))
     try:
         with refusing("what is asked for"):
@@ -47,22 +47,8 @@ def refusing(what: str) -> Iterator[None]:
     try:
         yield
     except (MemoryError, RuntimeError) as error:
-        if not isinstance(error, MemoryError) and "allocate memory" not in str(error):
+        if lacking(error) is None:
             raise
     else:
         return
-    raise OutOfMemory(f"{what} needs more memory than the {free_bytes() / 1e9:.1f} GB that are free")
-
-
-def free_bytes() -> int:
-    """The memory that this process may still take, as Linux tells: of the machine, and of its group."""
-    fields = dict(line.split(":") for line in MACHINE.read_text().splitlines())
-    free = int(fields["MemAvailable"].split()[0]) * 1024
-    most = GROUP / "memory.max"
-    if most.exists() and most.read_text().strip().isdigit():
-        kept = dict(line.split() for line in (GROUP / "memory.stat").read_text().splitlines())
-        used = int((GROUP / "memory.current").read_text()) - int(
-            kept["inactive_file"]
-        )  # that is given back if asked for
-        free = min(free, int(most.read_text()) - used)
-    return max(0, free)
+    raise OutOfMemory(f"{what} needs more memory than the {(free_bytes() or 0) / 1e9:.1f} GB that are free")

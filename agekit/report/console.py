@@ -15,6 +15,8 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextC
 from rich.table import Table
 from rich.text import Text
 
+from ..printable import one_line, printable
+
 WIDTH = 11
 
 BRIEF = 4
@@ -22,7 +24,11 @@ BRIEF = 4
 
 
 class PlainConsole(Console):
-    """A console that leaves it to the command what a closed pipe means."""
+    """A console that writes out what cannot be printed, and leaves it to the command what a closed pipe means."""
+
+    def print(self, *objects: Any, **options: Any) -> None:
+        """Print; of texts only what can be printed, since they may be a stranger's."""
+        super().print(*(printable(one) if isinstance(one, str) else one for one in objects), **options)
 
     def on_broken_pipe(self) -> None:
         raise BrokenPipeError
@@ -67,7 +73,7 @@ class RunConsole:
         """Aligned pairs of word and value."""
         width = max(len(word) for word, _ in facts)
         for word, value in facts:
-            self.console.print(f"{word:<{width}}  {value}")
+            self.console.print(f"{word:<{width}}  {one_line(value)}")
 
     def stepped(self, step: int, total: int) -> None:
         """Move the bar."""
@@ -206,8 +212,8 @@ def command() -> str:
 
 
 def shorten(path: Path) -> str:
-    """A path as it is shortest: relative to here where it lies below."""
+    """A path as it is shown: relative to here where it lies below, and what cannot be printed written out."""
     try:
-        return str(path.resolve().relative_to(Path.cwd()))
+        return one_line(str(path.resolve().relative_to(Path.cwd())))
     except ValueError:
-        return str(path)
+        return one_line(str(path))

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from html import escape
 
+from ..printable import printable
+
 VOID = frozenset({"meta", "img"})
 """Elements of HTML that have no end; those of SVG all have one."""
 
@@ -15,12 +17,16 @@ class Html(str):
 
 
 def html(*children: str) -> Html:
-    """Texts, escaped, and HTML, as it is, in one.
+    """Texts, escaped, what cannot be printed written out, and HTML, as it is, in one.
 
     >>> html("a < b", Html("<br>"))
     'a &lt; b<br>'
     """
-    return Html("".join(child if isinstance(child, Html) else escape(child) for child in children))
+    return Html("".join(child if isinstance(child, Html) else _escaped(child) for child in children))
+
+
+def _escaped(text: str) -> str:
+    return escape(printable(text))
 
 
 def tag(name: str, /, *children: str, **attributes: str | float) -> Html:
@@ -29,7 +35,7 @@ def tag(name: str, /, *children: str, **attributes: str | float) -> Html:
     >>> tag("p", "x & y", class_='a"b')
     '<p class="a&quot;b">x &amp; y</p>'
     """
-    said = "".join(f' {key.strip("_").replace("_", "-")}="{escape(str(v))}"' for key, v in attributes.items())
+    said = "".join(f' {key.strip("_").replace("_", "-")}="{_escaped(str(v))}"' for key, v in attributes.items())
     return Html(f"<{name}{said}>{'' if name in VOID else f'{html(*children)}</{name}>'}")
 
 

@@ -17,7 +17,7 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor
 
 from ..errors import RunError
-from ..files import sha256_of, sync, write_json
+from ..files import permitted, sha256_of, sync, write_json
 from ..game.game import Game
 from ..game.update import Seat
 from ..game.views import Gallery
@@ -112,7 +112,8 @@ def _write(folder: Path, game: Game, gallery: Gallery, extra: dict[str, Any]) ->
     hashes = {}
     for name, part in parts.items():
         file = folder / f"{name}.safetensors"
-        save_file({key: value.detach().cpu().contiguous().clone() for key, value in part.items()}, file)
+        with permitted(file):
+            save_file({key: value.detach().cpu().contiguous().clone() for key, value in part.items()}, file)
         sync(file)
         hashes[file.name] = sha256_of(file)
     counters = {"step": game.steps_done, "stage": game.position, "stage_step": game.stage_step}

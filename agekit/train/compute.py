@@ -10,6 +10,7 @@ from contextlib import contextmanager
 import torch
 
 from ..errors import ComputeError
+from ..memory import lacking
 from ..recipe.tables import Compute
 
 
@@ -57,19 +58,28 @@ def describe(device: torch.device, compute: Compute) -> str:
 
 
 @contextmanager
-def explained(compute: Compute) -> Iterator[None]:
-    """Meanwhile, a lack of memory, or of a repeatable operation, is a `ComputeError` that names what helps."""
+def explained(compute: Compute, left: str = "") -> Iterator[None]:
+    """Meanwhile, a lack of memory, or of a repeatable operation, is a `ComputeError` that names what helps.
+
+    Where memory lacks it says, too, what is `left` of the work.
+    """
     try:
         yield
-    except torch.OutOfMemoryError as error:
-        said = str(error).partition(". ")[0]
-        raise ComputeError(
-            f"{said}; a smaller compute.micro_batch or data.batch, narrower networks or precision=bf16 need less"
-        ) from error
-    except RuntimeError as error:
+    except (MemoryError, OSError, RuntimeError) as error:
+        if said := lacking(error):
+            raise ComputeError(f"{said}; {_smaller(compute)}{f'; {left}' if left else ''}") from error
         if compute.deterministic and "deterministic" in str(error):
             said = str(error).partition(". ")[0]
             raise ComputeError(
                 f"{said}; compute.deterministic=false allows it, and gives up repeatable bytes"
             ) from error
         raise
+
+
+def _smaller(compute: Compute) -> str:
+    """What needs less memory, the least harmful first: a batch in portions has the same gradients."""
+    portions = (
+        f"a smaller compute.micro_batch than {compute.micro_batch}" if compute.micro_batch else "a compute.micro_batch"
+    )
+    half = [] if compute.precision == "bf16" else ["compute.precision=bf16"]
+    return f"{', '.join([portions, *half, 'a smaller data.batch'])} or narrower networks need less"

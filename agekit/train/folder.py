@@ -149,6 +149,12 @@ def cut_short(path: Path) -> bool:
     return {*there} <= known and not any(any(one.iterdir()) for one in inner if one.is_dir())
 
 
+def check_own(folder: RunFolder) -> None:
+    """Raise `RunError` where something in a run is a link: to go on would be to write wherever that leads."""
+    if link := next((path for path in folder.path.rglob("*") if path.is_symlink()), None):
+        raise RunError(f"{link} is a link, and only a folder without any is gone on with: put there what it leads to")
+
+
 def check_name(runs: Path, name: str | None) -> None:
     """Raise `RunError` where a run cannot have this name: it is malformed, or taken."""
     if name is not None and not NAME.match(name):

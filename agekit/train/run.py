@@ -30,7 +30,7 @@ from .compute import explained, prepare_compute
 from .dashboard import open_board, summary
 from .data import RunData, check_unchanged, prepare_all
 from .due import due_after
-from .folder import RunFolder, check_name, create, cut_short, open_run
+from .folder import RunFolder, check_name, check_own, create, cut_short, open_run
 from .provenance import provenance
 from .sentinel import Sentinel
 from .signals import stop_signals
@@ -115,6 +115,7 @@ def resume(
     Checkpoints that are damaged are passed over, and set aside. Raises `RunError` where the data is not what the run
     began with, the run came to its end, or another process is at it.
     """
+    check_own(folder)
     device = prepare_compute(recipe.compute)
     data = prepare_all(recipe, cache or cache_home(), listener.preparing)
     check_unchanged(folder, data)
@@ -202,7 +203,11 @@ def play(run: Run, listener: Listener) -> bool:
     watch.begin()
     stopping = False
     try:
-        with _writing(run.folder), explained(run.recipe.compute), stop_signals() as stopped:
+        with (
+            _writing(run.folder),
+            explained(run.recipe.compute, "the last checkpoint stands"),
+            stop_signals() as stopped,
+        ):
             if sentinel.needs_first:
                 sentinel.mark()
                 checkpoint(run)

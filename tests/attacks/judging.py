@@ -12,9 +12,10 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, Literal
 
-from agekit.cli import common, printable_lines, recipes
+from agekit.cli import common, recipes
 from agekit.errors import RecipeError
 from agekit.plugins import Loaded, load
+from agekit.printable import printable
 
 from .recipes import Case
 
@@ -110,4 +111,4 @@ def check_refusal(error: RecipeError, files: dict[str, bytes]) -> None:
         assert len(str(problem)) <= LONGEST, f"{len(str(problem))} characters: {str(problem)[:200]}"
         found = re.match(r"(\d+\.toml):(\d+)\Z", problem.where)
         assert found is None or int(found[2]) <= files[found[1]].count(b"\n") + 1, f"no such line: {problem}"
-    assert all(line.isprintable() for line in printable_lines(str(error)))
+    assert all(line.isprintable() for line in printable(str(error)).split("\n"))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import uuid
 from collections.abc import Callable, Mapping
 from contextlib import ExitStack
@@ -23,6 +24,9 @@ from .search import Metrics, NoSuchNumber, Search
 
 FOLDER, PLACE, REASON, SEARCH = "folder", "place", "reason", "search"
 """What a trial is marked with: its run's folder, in which search's folder that lies, why it failed; and a study."""
+
+TRIAL = re.compile(r"trial-\d{4,}\Z")
+"""What a trial's folder is called."""
 
 PRUNERS = {"none": NopPruner, "median": MedianPruner, "halving": SuccessiveHalvingPruner}
 SAMPLERS: dict[str, Callable[[int], BaseSampler]] = {
@@ -107,8 +111,9 @@ class Trials:
                 told.ended(self._played(trial, folder, told.run_console, trust=trust), folder)
 
     def folder(self, trial: FrozenTrial | optuna.Trial) -> Path:
-        """Where a trial's run lies, if it is one of these."""
-        return self.out / str(trial.user_attrs.get(FOLDER, f"trial-{trial.number:04d}"))
+        """Where a trial's run lies, if it is one of these; a storage may be another's, and names no other place."""
+        said = str(trial.user_attrs.get(FOLDER, ""))
+        return self.out / (said if TRIAL.match(said) else f"trial-{trial.number:04d}")
 
     def ours(self, trial: FrozenTrial) -> bool:
         """Whether a trial's run lies in the folder."""

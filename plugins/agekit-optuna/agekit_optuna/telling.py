@@ -8,6 +8,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from agekit.printable import one_line
 from optuna.trial import FrozenTrial, TrialState
 from rich.console import Console
 
@@ -31,7 +32,8 @@ class Teller:
 
     def begins(self, number: int, values: Mapping[str, Any]) -> None:
         """A trial begins, or is gone on with."""
-        self.console.print(f"\ntrial {number}: {', '.join(setting(key, value) for key, value in values.items())}")
+        said = ", ".join(setting(key, value) for key, value in values.items())
+        self.console.print(f"\ntrial {number}: {one_line(said)}")
 
     def ended(self, trial: FrozenTrial, folder: Path) -> None:
         """A trial came to an end."""
@@ -53,7 +55,7 @@ def _outcome(trial: FrozenTrial) -> str:
 
 def _reason(trial: FrozenTrial) -> str:
     reason = trial.user_attrs.get(REASON, "")
-    return f": {reason}".replace("\n", "; ") if reason else ""
+    return one_line(f": {reason}".replace("\n", "; ")) if reason else ""
 
 
 def show_space(search: Search, trials: int, console: Console) -> None:
@@ -83,12 +85,12 @@ def show_trials(trials: Trials, console: Console) -> None:
         best = complete[0]
         settings = " ".join(f"--set '{setting(key, value)}'" for key, value in best.params.items())
         where = str(trials.folder(best)) if trials.ours(best) else f"{trials.folder(best).name}, on another machine"
-        console.print(f"best    {settings}\nrun     {where}")
+        console.print(f"best    {one_line(settings)}\nrun     {where}")
     console.print(f"folder  {trials.out}")
 
 
 def _cell(value: Any) -> str:
-    return f"{value:.4g}" if isinstance(value, float) else str(value)
+    return f"{value:.4g}" if isinstance(value, float) else one_line(str(value))
 
 
 def _print_rows(rows: Sequence[Sequence[str]], console: Console) -> None:

@@ -2,6 +2,7 @@
 
 import json
 import os
+import pickle
 import signal
 import subprocess
 import sys
@@ -13,8 +14,10 @@ import pytest
 from agekit.cli import main
 from agekit.errors import RunError
 from agekit.game.game import Game
+from optuna.storages.journal._base import BaseJournalSnapshot
 
 from agekit_optuna.search import Goal
+from agekit_optuna.study import storage_of
 
 RECIPE = """
 [data]
@@ -262,3 +265,31 @@ def test_a_goal_is_a_number_of_a_metric():
     for text, said in (("fra", "did you mean far"), ("far.othr", "did you mean other"), ("lost", "is nan")):
         with pytest.raises(RunError, match=said):
             Goal.of(text, None).value(metrics)
+
+
+# ---- a storage of a stranger
+
+
+def test_a_storage_names_no_folder_but_the_searchs_own(tmp_path):
+    """What a trial's folder is said to be is locked, and written to."""
+    assert main([*SEARCH, "--trials", "1"]) == 0
+    study = optuna.load_study(study_name="tiny-search", storage=storage_of(None, Path("runs/tiny-search")))
+    place = study.trials[0].user_attrs["place"]
+    for folder in (str(tmp_path / "trial-0007"), "../../trial-0008", "", 7):
+        marks = {"folder": folder, "place": place}
+        study.enqueue_trial({"players.both.terms.codes.weight": 1.0, "latent.dim": 3}, user_attrs=marks)
+    assert main([*SEARCH, "--trials", "5"]) == 0
+    assert not [*tmp_path.glob("trial-*"), *tmp_path.glob(".trial-*")]
+    assert len(list(Path("runs/tiny-search").glob("trial-*/run.json"))) == 5
+
+
+def test_nothing_of_a_storage_is_unpickled(tmp_path, monkeypatch):
+    """Journals in files keep no snapshots, which Optuna would unpickle; and of the samplers only CMA-ES has pickles."""
+    storage = storage_of(None, tmp_path)
+    assert isinstance(storage, optuna.storages.JournalStorage)
+    assert not isinstance(storage._backend, BaseJournalSnapshot)
+    found = []
+    monkeypatch.setattr(pickle, "loads", found.append)
+    for trials in ("1", "2"):
+        assert main([*SEARCH, "--trials", trials]) == 0
+    assert found == []
