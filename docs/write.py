@@ -34,9 +34,10 @@ deviations of the null, ± its standard error; below 1, a divergence is as good 
 departure for better than the reference. The bias under the null stands beside the standard deviation. The lab says what
 the departures are, and measures the same at other sizes, and for divergences of your own.
 
-Values and gradients are finite, in float32 and float64, for clouds of any sort whose numbers are between 1e-18 and 1e6,
-or 0: a single point, duplicates, coordinates without spread. Too few codes are refused. Powers of larger numbers may
-leave the range of their type: the value is then infinite, or not a number, and a run ends with the term's name.
+Values and gradients are finite, in float32 and float64, for clouds of any sort: a single point, duplicates, coordinates
+without spread, numbers as small as 1e-30. Too few codes are refused. Numbers may be as large as 1e30, and where a value
+is then larger than its type can hold, it is infinite, which the sentinel of a run sees and names. Not a number is the
+value of codes of which one is none, and of no others.
 """
 SEEN = {"gaussian": DOCS / "lab_gaussian.csv", "sphere": DOCS / "lab_sphere.csv"}
 """What the lab measured, by reference."""

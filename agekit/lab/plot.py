@@ -14,6 +14,9 @@ from .tables import ABSENT, short
 BRIGHTEST = 100.0
 """Standard deviations at which the colours end."""
 
+ABREAST = 2
+"""Panels side by side: of more, a line of text no longer fits a screen."""
+
 DARK = 0.75
 """The share of the colours from which on white is read better."""
 
@@ -26,10 +29,14 @@ def write_plot(path: Path, entries: Sequence[Entry], clouds: Sequence[str], titl
         raise AgekitError(f"{path} needs matplotlib, which is not here: pip install 'agekit[plots]'") from None
     batches = list(dict.fromkeys(entry.batch for entry in entries))
     labels = list(dict.fromkeys(entry.label for entry in entries))
-    width, height = 2.4 + 0.75 * len(clouds) * len(batches), 1.8 + 0.28 * len(labels)
-    figure = Figure(figsize=(width, height), layout="constrained")
-    panels = figure.subplots(1, len(batches), sharey=True, squeeze=False)[0]
-    for panel, batch in zip(panels, batches, strict=True):
+    across = min(ABREAST, len(batches))
+    down = math.ceil(len(batches) / across)
+    size = 2.4 + 0.6 * len(clouds) * across, 0.5 + down * (1.3 + 0.28 * len(labels))
+    figure = Figure(figsize=size, layout="constrained")
+    panels = figure.subplots(down, across, sharey=True, squeeze=False).ravel()
+    for empty in panels[len(batches) :]:
+        empty.set_axis_off()
+    for panel, batch in zip(panels, batches, strict=False):
         there = {entry.label: entry for entry in entries if entry.batch == batch}
         powers = [[there[label].power(cloud) for cloud in clouds] for label in labels]
         shades = [[brightness(power) for power in row] for row in powers]

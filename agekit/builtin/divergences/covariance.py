@@ -140,7 +140,7 @@ def floored(covariance: Tensor) -> Tensor:
 
 def gaussian_kl(a: Moments, b: Moments) -> Tensor:
     """KL(a ‖ b) over d."""
-    root_a, root_b = torch.linalg.cholesky(a[1]), torch.linalg.cholesky(b[1])
+    root_a, root_b = root(a[1]), root(b[1])
     ratio = torch.linalg.solve_triangular(root_b, root_a, upper=False)
     apart = torch.linalg.solve_triangular(root_b, (a[0] - b[0]).unsqueeze(1), upper=False)
     logarithm: Tensor = 2 * ratio.diagonal().log().mean()
@@ -157,6 +157,19 @@ def diagonal_gap(a: Tensor, b: Tensor) -> Tensor:
 def full_gap(a: Tensor, b: Tensor) -> Tensor:
     """tr a + tr b − 2 tr (a^½ b a^½)^½, from the eigenvalues of LᵀaL, where b = LLᵀ."""
     a, b = floored(a), floored(b)
-    root: Tensor = torch.linalg.cholesky(b)
-    squares: Tensor = torch.linalg.eigvalsh(root.T @ a @ root).clamp_min(FLOOR**4)
+    factor = root(b)
+    squares = eigenvalues(factor.T @ a @ factor).clamp_min(FLOOR**4)
     return a.trace() + b.trace() - 2 * squares.sqrt().sum()
+
+
+def root(covariance: Tensor) -> Tensor:
+    """The Cholesky factor; of what is not finite it is not a number, where torch would raise an error of its own."""
+    factor, failed = torch.linalg.cholesky_ex(covariance)
+    return torch.where(failed == 0, factor, torch.nan)
+
+
+def eigenvalues(symmetric: Tensor) -> Tensor:
+    """The eigenvalues, with the same care."""
+    finite = symmetric.isfinite().all()
+    values: Tensor = torch.linalg.eigvalsh(torch.where(finite, symmetric, 0.0))
+    return torch.where(finite, values, torch.nan)

@@ -90,7 +90,7 @@ class SliceMean:
         s, half, a = squared / self.c, self.dim / 2, steepness(self.dim)
         if self.dim == 1:
             return (-s).exp(), (-s).exp() / -self.c, None
-        place = 2 * s / (s + half) - 1
+        place = 1 - self.dim / (s + half)
         leading = (1 + a * s).rsqrt()
         correction = clenshaw(self.series, place)
         turn = clenshaw(self.slopes, place) * (2 * half / (s + half).square())

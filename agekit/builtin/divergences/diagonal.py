@@ -47,7 +47,7 @@ class GaussianKL(Divergence):
     @full_precision
     def __call__(self, codes: Tensor, other: Reference | Tensor) -> Tensor:
         fit = fitted(codes)
-        return directed(self.direction, fit, against(other, fit))
+        return directed(self.direction, fit, against(other, fit)).to(codes.dtype)
 
     def limit(self, reference: Reference, law: Law) -> float:
         fit = of_law(law)
@@ -76,7 +76,7 @@ class SphereKL(Divergence):
 
     @full_precision
     def __call__(self, codes: Tensor) -> Tensor:
-        return self._of(fitted(codes))
+        return self._of(fitted(codes)).to(codes.dtype)
 
     def ideal(self, reference: Reference) -> float:
         return ideal(self.direction, reference.variance, 1 / reference.dim)
@@ -115,7 +115,7 @@ class StandardKL(Divergence):
 
     @full_precision
     def __call__(self, codes: Tensor) -> Tensor:
-        return self._of(fitted(codes))
+        return self._of(fitted(codes)).to(codes.dtype)
 
     def ideal(self, reference: Reference) -> float:
         return ideal(self.direction, reference.variance**self._power, 1.0)
@@ -134,9 +134,9 @@ class StandardKL(Divergence):
 
 
 def fitted(codes: Tensor) -> Moments:
-    """Fit a diagonal Gaussian by maximum likelihood: [n, d] -> [d] and [d]."""
+    """Fit a diagonal Gaussian by maximum likelihood, in float64: [n, d] -> [d] and [d]."""
     check(codes)
-    variance, mean = torch.var_mean(codes, dim=0, correction=0)
+    variance, mean = torch.var_mean(codes.double(), dim=0, correction=0)
     return mean, (variance + FLOOR).log()
 
 
@@ -167,7 +167,7 @@ def directed(direction: Direction, codes: Moments, reference: Moments) -> Tensor
 def kl(a: Moments, b: Moments) -> Tensor:
     """KL(a ‖ b) of diagonal Gaussians, mean over coordinates: 1/2 mean[eʳ − 1 − r + (m_a − m_b)²/v_b], r = log v_a/v_b.
 
-    Logarithms, because a floored variance squared and divided by twice leaves the range of float32.
+    From logarithms eʳ − 1 − r is found without cancellation.
     """
     ratio = a[1] - b[1]
     return (ratio.expm1() - ratio + (a[0] - b[0]).square() * (-b[1]).exp()).mean() / 2

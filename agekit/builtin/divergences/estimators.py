@@ -12,22 +12,45 @@ from agekit.contracts import Law, Reference
 from ..references import Gaussian, Sphere
 from . import pairwise
 from .clouds import FLOOR, check_dim, unknown
+from .kernels import Power
 from .means import Profile, means, normal_mean
 
 Estimator = Literal["unbiased", "biased", "linear"]
+
+SMALLEST = 1e-30
+"""The least unit that codes are measured in."""
 
 MOST = 1024
 """Draws, evenly spaced in the batch, from which a median of distances is taken."""
 
 
-def discrepancy(p: Tensor, q: Reference | Tensor, profile: Profile, estimator: Estimator, name: str) -> Tensor:
-    """Mean k(x, x′) + mean k(y, y′) − 2 mean k(x, y): [n, d] and [m, d], or a reference -> []."""
-    if isinstance(q, Reference):
-        across, own = means(p, profile, q, name)
-    else:
-        p, q = _aligned(p, q, estimator)
-        own, across = mean_within(q, profile, estimator), mean_between(p, q, profile, estimator)
+def from_reference(p: Tensor, q: Reference, profile: Profile, estimator: Estimator, name: str) -> Tensor:
+    """Mean k(x, x′) + E k(y, y′) − 2 mean E k(x, y): [n, d] and a reference -> []."""
+    across, own = means(p, profile, q, name)
     return (mean_within(p, profile, estimator) + own - 2 * across).to(p.dtype)
+
+
+def from_cloud(p: Tensor, q: Tensor, unit: Tensor | float, profile: Profile, estimator: Estimator) -> Tensor:
+    """Mean k(x, x′) + mean k(y, y′) − 2 mean k(x, y), in float64: [n, d] and [m, d] -> [].
+
+    The kernel is one of clouds in a unit about their size, where no square leaves its type.
+    """
+    x, y = (cloud / unit for cloud in _aligned(p, q, estimator))
+    within = mean_within(x, profile, estimator) + mean_within(y, profile, estimator)
+    return within - 2 * mean_between(x, y, profile, estimator)
+
+
+def energy(p: Tensor, q: Reference | Tensor, exponent: float, estimator: Estimator, name: str) -> Tensor:
+    """The same with the kernel −|x − y|^exponent, in units of the largest coordinate."""
+    profile, largest = Power(exponent), p.detach().abs().amax()
+    if isinstance(q, Tensor):
+        largest = torch.maximum(largest, q.detach().abs().amax())
+    unit = largest.double().clamp_min(SMALLEST)
+    scale = unit**exponent
+    if isinstance(q, Tensor):
+        return (scale * from_cloud(p, q, unit, profile, estimator)).to(p.dtype)
+    across, own = means(p, profile, q, name)
+    return (scale * mean_within(p / unit, profile, estimator) + own - 2 * across).to(p.dtype)
 
 
 def limit(law: Law, profile: Profile) -> float:
@@ -59,9 +82,9 @@ def linear(p: Tensor, q: Reference | Tensor, estimator: Estimator) -> Tensor:
     """The same for k(x, y) = x·y, which needs no pairs; every reference is centred, so that its means are 0."""
     if isinstance(q, Reference):
         check_dim(p, q)
-        return _products(p, estimator)
-    p, q = _aligned(p, q, estimator)
-    return _products(p, estimator) + _products(q, estimator) - 2 * _crossed(p, q, estimator)
+        return _products(p.double(), estimator).to(p.dtype)
+    x, y = _aligned(p.double(), q.double(), estimator)
+    return (_products(x, estimator) + _products(y, estimator) - 2 * _crossed(x, y, estimator)).to(p.dtype)
 
 
 def _aligned(p: Tensor, q: Tensor, estimator: Estimator) -> tuple[Tensor, Tensor]:
@@ -103,7 +126,7 @@ def median(q: Reference | Tensor) -> Tensor | float:
         return 4 * _gamma_median(q.dim / 2)
     if isinstance(q, Reference):
         raise unknown("the median bandwidth", q, "sphere and gaussian")
-    some = q.detach()[:: -(-len(q) // MOST)]
+    some = q.detach()[:: -(-len(q) // MOST)].double()
     return torch.pdist(some).square().median() + FLOOR
 
 

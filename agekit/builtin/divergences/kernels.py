@@ -43,7 +43,7 @@ def power(s: Tensor, exponent: float) -> Values:
     if exponent == 1:
         root, inverse = roots(s)
         return -root, inverse / -2
-    apart = s >= torch.finfo(s.dtype).tiny
+    apart = ~(s < torch.finfo(s.dtype).tiny)  # which what is not a number is, too
     safe = torch.where(apart, s, torch.ones_like(s))
     value = torch.where(apart, safe.pow(exponent / 2), torch.zeros_like(s))
     return -value, value / safe * (-exponent / 2)
@@ -51,9 +51,9 @@ def power(s: Tensor, exponent: float) -> Values:
 
 def roots(s: Tensor) -> Values:
     """√s and 1/√s, both 0 at 0."""
-    apart = s > 0
-    inverse = torch.where(apart, torch.where(apart, s, torch.ones_like(s)).rsqrt(), torch.zeros_like(s))
-    return s * inverse, inverse
+    apart = s != 0
+    root = torch.where(apart, s, torch.ones_like(s)).sqrt()
+    return torch.where(apart, root, torch.zeros_like(s)), torch.where(apart, root.reciprocal(), torch.zeros_like(s))
 
 
 KERNELS: dict[str, Callable[[Tensor, Bandwidth], Values]] = {"imq": imq, "rbf": rbf, "laplace": laplace}

@@ -16,7 +16,7 @@ from ..references import Gaussian, Sphere
 from . import by_hand, estimators, kernels
 from .clouds import FLOOR, check, unknown
 from .kernels import Kernel
-from .means import Profile, sphere_means
+from .means import sphere_means
 
 ESTIMATOR = "without or with the pairs of a point and itself, or from ⌊n/2⌋ disjoint pairs"
 
@@ -66,19 +66,23 @@ class MMD(Divergence):
             check(q, like=p)
         if self.kernel == "linear":
             return estimators.linear(p, q, self.estimator)
-        return estimators.discrepancy(p, q, self._profile(q, p.shape[1]), self.estimator, "mmd")
+        if self.kernel == "energy":
+            return estimators.energy(p, q, 1.0, self.estimator, "mmd")
+        base = self._base(q, p.shape[1])
+        if isinstance(q, Reference):
+            return estimators.from_reference(p, q, self._mixed(base), self.estimator, "mmd")
+        return estimators.from_cloud(p, q, base**0.5, self._mixed(1.0), self.estimator).to(p.dtype)
 
     def limit(self, reference: Reference, law: Law) -> float | None:
         """|mean|² with the linear kernel; with the others, known of normal codes against gaussian."""
         if self.kernel == "linear":
             return law.mean.square().sum().item()
-        known = law.normal and isinstance(reference, Gaussian)
-        return estimators.limit(law, self._profile(reference, reference.dim)) if known else None
+        if not law.normal or not isinstance(reference, Gaussian):
+            return None
+        power = self.kernel == "energy"
+        return estimators.limit(law, kernels.Power(1.0) if power else self._mixed(self._base(reference, reference.dim)))
 
-    def _profile(self, q: Reference | Tensor, dim: int) -> Profile:
-        if self.kernel == "energy":
-            return kernels.Power(1.0)
-        base = self._base(q, dim)
+    def _mixed(self, base: Tensor | float) -> kernels.Mixed:
         return kernels.Mixed(self.kernel, tuple(scale * base for scale in self.scales))
 
     def _base(self, q: Reference | Tensor, dim: int) -> Tensor | float:
@@ -88,7 +92,7 @@ class MMD(Divergence):
             return 2 * dim * self.variance
         if isinstance(q, Reference):
             return 2 * dim * q.variance
-        return 2 * (q.detach().var(dim=0).sum() + FLOOR)
+        return 2 * (q.detach().double().var(dim=0).sum() + FLOOR)
 
 
 class EnergyDistance(Divergence):
@@ -118,7 +122,7 @@ class EnergyDistance(Divergence):
         check(p)
         if isinstance(q, Tensor):
             check(q, like=p)
-        return estimators.discrepancy(p, q, kernels.Power(self.exponent), self.estimator, "energy")
+        return estimators.energy(p, q, self.exponent, self.estimator, "energy")
 
     def limit(self, reference: Reference, law: Law) -> float | None:
         """Known of normal codes against gaussian."""
@@ -148,7 +152,7 @@ class Uniformity(Divergence):
     @full_precision
     def __call__(self, codes: Tensor) -> Tensor:
         check(codes)
-        unit = Sphere(dim=codes.shape[1]).project(codes)
+        unit = Sphere(dim=codes.shape[1]).project(codes.double()).to(codes.dtype)
         return estimators.mean_within(unit, self._potential).log().to(codes.dtype)
 
     def ideal(self, reference: Reference) -> float:

@@ -47,16 +47,16 @@ class MomentMatching(Divergence):
     @full_precision
     def __call__(self, codes: Tensor, other: Reference | Tensor) -> Tensor:
         check(codes)
+        wide = codes.double()
         if isinstance(other, Reference):
             check_dim(codes, other)
-            scale = codes.new_full((), other.variance**0.5)
-            against = _of_reference(other, codes, self.order)
-        else:
-            check(other, like=codes)
-            scale = (other.detach().var(dim=0, correction=0).mean() + FLOOR).sqrt()
-            against = _of_cloud((other - other.detach().mean(dim=0)) / scale, self.order)
-            codes = codes - other.detach().mean(dim=0)
-        return _apart(_of_cloud(codes / scale, self.order), against)
+            own = _of_cloud(wide / other.variance**0.5, self.order)
+            return _apart(own, _of_reference(other, wide, self.order)).to(codes.dtype)
+        check(other, like=codes)
+        variance, centre = torch.var_mean(other.detach().double(), dim=0, correction=0)
+        scale = (variance.mean() + FLOOR).sqrt()
+        own, against = (_of_cloud((cloud - centre) / scale, self.order) for cloud in (wide, other))
+        return _apart(own, against).to(codes.dtype)
 
     def limit(self, reference: Reference, law: Law) -> float | None:
         """Known up to the second order, and for normal codes in all."""

@@ -47,7 +47,7 @@ class KernelStein(Divergence):
     @full_precision
     def __call__(self, codes: Tensor) -> Tensor:
         check(codes)
-        return mean_within(codes, self._profile(codes.shape[1]), self.estimator).to(codes.dtype)
+        return mean_within(codes.double(), self._profile(codes.shape[1]), self.estimator).to(codes.dtype)
 
     def ideal(self, reference: Reference) -> float:
         """0 for gaussian, and E u of two uniform points for sphere."""
