@@ -27,9 +27,9 @@ compare: $(VENV)/.tools
 semantic: $(VENV)/.tools
 	OMP_NUM_THREADS=1 $(BIN)/python -m benchmarks.semantic
 
-# MMD in tiles, with all pairs at once, and by geomloss: time and memory at n = m = 16,384; ARGS="--n 4096" is quicker
+# MMD in tiles, with all pairs at once, and by geomloss: docs/benchmarks/pairwise.md; ARGS="--n 4096 --out FILE" is quicker
 pairwise: $(VENV)/.tools
-	OMP_NUM_THREADS=1 $(BIN)/python -m benchmarks.pairwise $(ARGS)
+	OMP_NUM_THREADS=1 $(BIN)/python -m benchmarks.pairwise --out docs/benchmarks/pairwise.md $(ARGS)
 
 # the speed of a step, of the data and of the start, against a reference loop: docs/benchmarks/cpu.md, within 10 minutes;
 # ARGS="--threads 1 --clock cpu" on a machine that others use, too; AGEKIT_BENCH_CELEBA=FOLDER decodes real photographs

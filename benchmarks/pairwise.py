@@ -1,6 +1,6 @@
 """Measure MMD, forward and backward, in tiles and with all n × m pairs at once: time, and memory above the inputs.
 
-python -m benchmarks.pairwise [--n 16384] [--dim 64] [--kernel rbf] [--scales 1] [--repeats 3] [--memory 14000]
+python -m benchmarks.pairwise [--n 16384] [--dim 64] [--kernel rbf] [--scales 1] [--repeats 3] [--out FILE]
 
 A round measures every contender once, in turn, each in a process of its own, so that none inherits another's memory and
 all meet the same noise; ratios are taken within a round. The time is that of the second call in a process; that on the
@@ -14,6 +14,7 @@ from __future__ import annotations
 import argparse
 import importlib.util
 import json
+import os
 import resource
 import statistics
 import subprocess
@@ -26,6 +27,7 @@ import torch
 from torch import Tensor
 
 from agekit.builtin.divergences import MMD
+from agekit.files import write_text
 
 Way = Callable[[Tensor, Tensor], Tensor]
 Result = dict[str, float] | str
@@ -36,6 +38,13 @@ BACKENDS = {"tensorized": ("geomloss",), "online": ("geomloss", "pykeops")}
 """Of geomloss, and what each needs; without pykeops, online would silently be the other."""
 SCALES = (1.0, 0.1, 10.0, 0.2, 5.0, 0.5, 2.0)
 MB = 2**20
+TITLE = """\
+# All pairs of codes
+
+Written by `make pairwise`. The matrix of all pairs is what the definition of MMD asks for; agekit sums it up tile by
+tile, forward and backward, so that memory grows as n. At n = m = 16,384 it is to stay below 400 MB above its inputs,
+and to be no slower than the matrix. Where the machine did other things too, the time on the CPU is the one to compare.
+"""
 COLUMNS = {
     "seconds": "seconds",
     "ratio": f"of {PLAIN}",
@@ -178,6 +187,7 @@ def parse(arguments: Sequence[str]) -> argparse.Namespace:
     parser.add_argument("--repeats", type=int, default=3, help="rounds")
     parser.add_argument("--memory", type=int, default=14000, help="what a process may have, in MB")
     parser.add_argument("--seconds", type=float, default=600, help="how long a process may run")
+    parser.add_argument("--out", type=Path, help="a page that is written, too, such as docs/benchmarks/pairwise.md")
     parser.add_argument("--only", help=argparse.SUPPRESS)
     return parser.parse_args(arguments)
 
@@ -189,12 +199,13 @@ def main(arguments: Sequence[str]) -> int:
         print(json.dumps(alone(given.only, given)))
         return 0
     names = [*ways(given.kernel, SCALES[: given.scales], given.dim)]
-    print(
+    head = (
         f"MMD² ({given.kernel}, {given.scales} of its bandwidths), forward and backward: n = m = {given.n},"
         f" d = {given.dim}, float32, CPU, {torch.get_num_threads()} threads, torch {torch.__version__}.\n"
         f"{given.repeats} rounds; a process each, of at most {given.memory} MB and {given.seconds:g} s."
         " Median (least to most); MB above the inputs.\n"
     )
+    print(head)
 
     def run(name: str) -> Result:
         result = apart(name, arguments, given.seconds)
@@ -202,11 +213,29 @@ def main(arguments: Sequence[str]) -> int:
         print(f"{name}: {said}", file=sys.stderr, flush=True)
         return result
 
-    print(table(rounds(names, given.repeats, run)))
-    for backend, needs in BACKENDS.items():
-        if f"geomloss {backend}" not in names:
-            print(f"geomloss {backend} takes no part: it needs {' and '.join(needs)}, and --kernel rbf --scales 1")
+    lines = [table(rounds(names, given.repeats, run))]
+    lines += [
+        f"geomloss {backend} takes no part: it needs {' and '.join(needs)}, and --kernel rbf --scales 1"
+        for backend, needs in BACKENDS.items()
+        if f"geomloss {backend}" not in names
+    ]
+    print(*lines, sep="\n")
+    if given.out:
+        given.out.parent.mkdir(parents=True, exist_ok=True)
+        write_text(given.out, page(head, lines))
     return 0
+
+
+def page(head: str, lines: Sequence[str]) -> str:
+    """What was measured, where, and what it is held to."""
+    from .speed.machine import machine  # not needed, nor to be found, where this file measures by itself
+
+    facts = "".join(
+        f"| {name} | {value} |\n" for name, value in machine(torch.device("cpu"), torch.get_num_threads()).items()
+    )
+    busy = f"| load | {os.getloadavg()[0]:.1f} processes wanting to run, as it ended |\n"
+    shown = "\n".join(lines)
+    return f"{TITLE}\n| | |\n|---|---|\n{facts}{busy}\n{head}\n```text\n{shown}\n```\n"
 
 
 if __name__ == "__main__":

@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 
 from agekit.builtin.divergences import SIGReg
+from agekit.builtin.references import Gaussian, Sphere
 from agekit.contracts import Divergence, draws
 from agekit.plugins import BUILTIN, load
 from agekit.testing.instances import instances
@@ -30,7 +31,7 @@ def values(divergence: Divergence, codes: Tensor) -> list[tuple[Tensor, Tensor]]
     found, taken = [], divergence.operands.get("to")
     others: list[tuple[Any, ...]] = [()]
     if taken:
-        references = [reference(dim=3) for reference in REFERENCES] if "reference" in taken.takes else []
+        references = [Gaussian(dim=3), Sphere(dim=3)] if "reference" in taken.takes else []
         clouds = [DRAWS.to(codes), codes.detach()] if "samples" in taken.takes else []
         others = [(other,) for other in [*references, *clouds]]
     for other in others:
@@ -41,9 +42,6 @@ def values(divergence: Divergence, codes: Tensor) -> list[tuple[Tensor, Tensor]]
             found.append((value.detach(), torch.autograd.grad(value, leaf)[0]))
     assert found
     return found
-
-
-REFERENCES = [load().registries.references.entries[name].component for name in ("gaussian", "sphere")]
 
 
 def test_all_of_ours_are_here():

@@ -56,9 +56,11 @@ def test_a_process_that_runs_out_says_of_what():
     assert str(apart("nobody", [], 600)).startswith("failed with status 1: KeyError")
 
 
-def test_the_command_says_what_it_did(capsys):
-    assert main(["--n", "300", "--dim", "3", "--repeats", "1", "--scales", "2"]) == 0
+def test_the_command_says_what_it_did_and_writes_a_page(capsys, tmp_path):
+    path = tmp_path / "benchmarks" / "pairwise.md"
+    assert main(["--n", "300", "--dim", "3", "--repeats", "1", "--scales", "2", "--out", str(path)]) == 0
     said = capsys.readouterr().out
+    assert said in path.read_text().replace("\n```text\n", "\n").replace("```\n", "")
     assert "n = m = 300, d = 3, float32, CPU" in said
     assert "1 rounds; a process each, of at most 14000 MB" in said
     assert "geomloss online takes no part" in said

@@ -160,6 +160,7 @@ def _points() -> Weighted:
 
 def _steps(n: int, m: int) -> tuple[Tensor, Tensor, Tensor]:
     """Where two quantile functions are constant together: indices into either, and the widths of the steps."""
-    ends: Tensor = torch.cat([torch.arange(1, n + 1) * m, torch.arange(1, m + 1) * n]).unique()
+    ends: Tensor = torch.cat([torch.arange(1, n + 1) * m, torch.arange(1, m + 1) * n])
+    ends = ends.unique()  # type: ignore[no-untyped-call]
     starts = torch.cat([torch.zeros_like(ends[:1]), ends[:-1]])
     return starts // m, starts // n, (ends - starts).double() / (n * m)
