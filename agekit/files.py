@@ -103,6 +103,19 @@ def write_json(path: Path, value: Any) -> None:
     write_text(path, json.dumps(value, indent=2, ensure_ascii=False) + "\n")
 
 
+def read_json(path: Path) -> Any:
+    """What a JSON file holds. Raises `OSError`, or `ValueError` where it is no JSON."""
+    return parse_json(path.read_text(encoding="utf-8"))
+
+
+def parse_json(text: str | bytes) -> Any:
+    """What a JSON text holds. Raises `ValueError` where it is none, or is nested more deeply than anything of ours."""
+    try:
+        return json.loads(text)
+    except RecursionError:
+        raise ValueError("it is nested too deeply") from None
+
+
 def make_numbered(parent: Path, stem: str) -> Path:
     """Make the folder PARENT/<stem>-NNNN, with the number after all that were ever given there."""
     while True:

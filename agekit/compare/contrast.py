@@ -44,7 +44,7 @@ def spent(run: Told) -> Spent:
         played = min(left, stage.steps)
         images, flops, left = images + played * stage.images, flops + played * stage.flops, left - played
     known = run.mark is not None and bool(run.mark.stages)
-    seconds = run.lines[-1]["clock"]["elapsed_seconds"] if run.lines else None
+    seconds = run.lines[-1].get("clock", {}).get("elapsed_seconds") if run.lines else None
     device = run.mark.device_name if run.mark else ""
     return Spent(run.step, images if known else None, flops if known else None, seconds, device)
 

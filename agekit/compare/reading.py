@@ -11,6 +11,8 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any, Literal
 
+from pydantic import BaseModel, ValidationError
+
 from ..errors import RunError
 from ..evaluate.evaluation import Evaluation, evaluations
 from ..report.metrics import being_written, read_metrics
@@ -21,6 +23,27 @@ State = Literal["finished", "running", "stopped", "broken"]
 CHECKPOINT = re.compile(r"step-(\d+)\Z")
 DEEPEST = 3
 """How many folders deep runs are looked for: those of a sweep lie in RUNS/SWEEP/TRIAL."""
+
+
+Tables = dict[str, Any]
+
+
+class Length(BaseModel):
+    """What `[run]` says of a run's end."""
+
+    stop_after: int | None = None
+
+
+class Resolved(BaseModel):
+    """A resolved recipe, as far as it is read without being bound: tables are tables."""
+
+    run: Length = Length()
+    data: Tables = {}
+    views: Tables = {}
+    metrics: Tables = {}
+    players: Tables = {}
+    networks: Tables = {}
+    stages: list[Tables] = []
 
 
 @dataclass(frozen=True)
@@ -39,9 +62,14 @@ class Told:
     def tree(self) -> dict[str, Any]:
         """The resolved recipe. Raises `RunError` where it cannot be read."""
         try:
-            return tomllib.loads(self.folder.recipe.read_text(encoding="utf-8"))
-        except (OSError, ValueError) as error:
+            tree = tomllib.loads(self.folder.recipe.read_text(encoding="utf-8"))
+            Resolved.model_validate(tree)
+        except ValidationError as error:
+            key = ".".join(map(str, error.errors()[0]["loc"]))
+            raise RunError(f"{self.folder.recipe} is no recipe of a run: {key} makes no sense") from error
+        except (OSError, ValueError, RecursionError) as error:
             raise RunError(f"{self.folder.recipe} cannot be read: {error}") from error
+        return tree
 
     @cached_property
     def lines(self) -> list[dict[str, Any]]:

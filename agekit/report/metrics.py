@@ -8,10 +8,12 @@ import os
 import time
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
+
+from pydantic import BaseModel, NonNegativeInt
 
 from ..errors import RunError
-from ..files import LOCKED_ALONE, LOCKED_TOGETHER, try_lock
+from ..files import LOCKED_ALONE, LOCKED_TOGETHER, parse_json, try_lock
 
 ATTEMPTS, PAUSE_SECONDS = 20, 0.05
 """How often a lock is asked for: whoever only looks whether it is held has it for an instant."""
@@ -71,8 +73,58 @@ def plain(value: float) -> float | str:
     return value if math.isfinite(value) else str(value)
 
 
+class Taken(BaseModel):
+    """How a metric was taken."""
+
+    data: Literal["held out", "training", "draws"]
+    count: int
+    generated: int = 0
+    statistics: str
+
+
+class Event(BaseModel):
+    """What the sentinel saw and did."""
+
+    step: int
+    name: str
+    said: str
+    action: str
+    knobs: list[str]
+    to: str = "step-0"
+    factors: dict[str, float] = {}
+
+
+Values = dict[str, dict[str, float]]
+
+
+class Line(BaseModel):
+    """What a line of metrics holds, as far as it is read again; whatever else is in it stays as it is."""
+
+    step: NonNegativeInt
+    stage: str = ""
+    terms: Values = {}
+    weights: Values = {}
+    learning_rates: dict[str, float] = {}
+    metrics: Values = {}
+    protocol: dict[str, Taken] = {}
+    gradients: Values = {}
+    cosines: Values = {}
+    sentinel: list[Event] = []
+    clock: dict[str, float] = {}
+
+
 def read_metrics(path: Path) -> Iterator[dict[str, Any]]:
-    """The lines of a metrics file; a last line that was being written is left out."""
-    for line in path.read_bytes().splitlines(keepends=True):
+    """The lines of a metrics file; a last line that was being written is left out.
+
+    Raises `OSError`, or `RunError` where a line is none of metrics.
+    """
+    for number, line in enumerate(path.read_bytes().splitlines(keepends=True), 1):
         if line.endswith(b"\n"):
-            yield json.loads(line)
+            try:
+                said = parse_json(line)
+                found = Line.model_validate(said)
+                if found.metrics.keys() - found.protocol.keys():
+                    raise ValueError("it does not tell how its metrics were taken")
+            except ValueError as error:
+                raise RunError(f"{path} cannot be read: line {number} is no line of metrics") from error
+            yield said

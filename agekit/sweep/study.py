@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,7 +11,7 @@ import tomli_w
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from ..errors import Problem, RecipeError, RunError
-from ..files import write_json, write_text
+from ..files import read_json, write_json, write_text
 from ..game.bound import Recipe
 from ..game.check import bind
 from ..plugins import Loaded
@@ -66,7 +65,7 @@ class Study:
         """Why trials failed, by their folders. Raises `RunError` where the file cannot be read."""
         file = self.path / FAILURES
         try:
-            found: dict[str, str] = json.loads(file.read_text(encoding="utf-8")) if file.exists() else {}
+            found: dict[str, str] = read_json(file) if file.exists() else {}
         except (OSError, ValueError) as error:
             raise RunError(f"{file} cannot be read: {error}") from error
         return found

@@ -6,18 +6,20 @@ import hashlib
 import json
 import os
 import shutil
-from collections.abc import Collection
+from collections.abc import Collection, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import torch
+from pydantic import BaseModel, NonNegativeFloat, NonNegativeInt, ValidationError
 from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 from torch import Tensor
 
 from ..errors import RunError
-from ..files import permitted, sha256_of, sync, write_json
+from ..files import permitted, read_json, sha256_of, sync, write_json
 from ..game.game import Game
 from ..game.update import Seat
 from ..game.views import Gallery
@@ -26,6 +28,29 @@ FORMAT = 1
 STATE = "state.json"
 DIGEST = "sha256_of_this"
 PARTS = ("weights", "optimizers", "statistics", "controllers")
+
+
+class State(BaseModel):
+    """What `state.json` says, as far as it is read again; hashes tell that it is whole, not that it makes sense."""
+
+    step: NonNegativeInt
+    stage: NonNegativeInt
+    stage_step: NonNegativeInt
+    sha256: dict[str, str]
+    optimizers: dict[str, Any]
+    metrics_bytes: NonNegativeInt = 0
+    elapsed_seconds: NonNegativeFloat = 0.0
+    sentinel: dict[str, Any] = {}
+    best: dict[str, Any] = {}
+
+
+@contextmanager
+def of_this_game(origin: str) -> Iterator[None]:
+    """Meanwhile, what does not fit the game is a `RunError`: a checkpoint may be of another, or of nobody."""
+    try:
+        yield
+    except (ArithmeticError, LookupError, RuntimeError, TypeError, ValueError) as error:
+        raise RunError(f"{origin} is of another game: {type(error).__name__}: {error}") from error
 
 
 @dataclass(frozen=True)
@@ -37,7 +62,7 @@ class Checkpoint:
     def state(self) -> dict[str, Any]:
         """Counters, hashes, and what the tensors cannot hold. Raises `RunError` where it cannot be read."""
         try:
-            state: dict[str, Any] = json.loads((self.path / STATE).read_text(encoding="utf-8"))
+            state: dict[str, Any] = read_json(self.path / STATE)
         except (OSError, ValueError) as error:
             raise RunError(f"{self.path / STATE} cannot be read: {error}") from error
         found = state.get("format") if isinstance(state, dict) else None
@@ -45,6 +70,11 @@ class Checkpoint:
             raise RunError(f"{self.path} has format {found!r}, and this agekit reads format {FORMAT}")
         if state.pop(DIGEST, None) != digest(state):
             raise RunError(f"{self.path / STATE} is damaged: its hash is not what it says")
+        try:
+            State.model_validate(state)
+        except ValidationError as error:
+            key = ".".join(map(str, error.errors()[0]["loc"]))
+            raise RunError(f"{self.path / STATE} has no sensible {key}: it is of something else") from error
         return state
 
     def part(self, name: str, hashes: dict[str, str]) -> dict[str, Tensor]:
@@ -128,15 +158,16 @@ def restore(checkpoint: Checkpoint, game: Game, gallery: Gallery) -> dict[str, A
     """
     state = checkpoint.state()
     weights, optimizers, statistics, controllers = (checkpoint.part(name, state["sha256"]) for name in PARTS)
-    game.enter(state["stage"])
-    load_weights(game, weights, str(checkpoint.path))
-    if problem := mismatch(dict(game.controllers.named_tensors()), controllers):
-        raise RunError(f"{checkpoint.path} is of a game with other controllers: {problem}")
-    game.controllers.load(controllers)
-    for seat in game.seats:
-        _load_optimizer(seat, optimizers, state["optimizers"])
-    game.steps_done, game.stage_step = state["step"], state["stage_step"]
-    _load_statistics(gallery, statistics, state["step"])
+    with of_this_game(str(checkpoint.path)):
+        game.enter(state["stage"])
+        load_weights(game, weights, str(checkpoint.path))
+        if problem := mismatch(dict(game.controllers.named_tensors()), controllers):
+            raise RunError(f"{checkpoint.path} is of a game with other controllers: {problem}")
+        game.controllers.load(controllers)
+        for seat in game.seats:
+            _load_optimizer(seat, optimizers, state["optimizers"])
+        game.steps_done, game.stage_step = state["step"], state["stage_step"]
+        _load_statistics(gallery, statistics, state["step"])
     return state
 
 
@@ -147,7 +178,8 @@ def restore_weights(checkpoint: Checkpoint, game: Game, added: Collection[str] =
     """
     state = checkpoint.state()
     weights = checkpoint.part("weights", state["sha256"])
-    game.enter(state["stage"])
+    with of_this_game(str(checkpoint.path)):
+        game.enter(state["stage"])
     load_weights(game, weights, str(checkpoint.path), added)
     game.steps_done, game.stage_step = state["step"], state["stage_step"]
 

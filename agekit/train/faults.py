@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -10,7 +9,7 @@ from typing import Any
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from ..errors import RunError
-from ..files import write_json
+from ..files import read_json, write_json
 from ..game.game import Game
 from ..game.step import Number, Step, shown
 from .folder import RunFolder
@@ -78,7 +77,7 @@ def read_fault(folder: RunFolder, step: int) -> Fault | None:
     if not path.is_file():
         return None
     try:
-        said: Any = json.loads(path.read_text(encoding="utf-8"))
+        said: Any = read_json(path)
         return Fault.model_validate(said)
     except (OSError, ValueError, ValidationError) as error:
         raise RunError(f"{path} cannot be read: it is damaged, or of something else") from error

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import re
 from dataclasses import dataclass
 from datetime import datetime
@@ -13,7 +12,7 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 
 from ..contracts import DataField
 from ..errors import RunError
-from ..files import make_numbered, write_json, write_text
+from ..files import make_numbered, read_json, write_json, write_text
 
 FORMAT = 1
 MARK = "run.json"
@@ -107,7 +106,7 @@ class RunFolder:
 
     def read_mark(self) -> dict[str, Any]:
         """What the mark says."""
-        mark: dict[str, Any] = json.loads(self.mark.read_text(encoding="utf-8"))
+        mark: dict[str, Any] = read_json(self.mark)
         return mark
 
     def marked_data(self) -> MarkedData:

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import torch
+from pydantic import TypeAdapter, ValidationError
 
 from ..errors import RunError
 from ..game.deaths import Death, not_finite, signs
@@ -48,7 +49,10 @@ class Sentinel:
 
     def __init__(self, folder: RunFolder, game: Game, gallery: Gallery, watch: Watch, state: Mapping[str, Any]) -> None:
         self.folder, self.game, self.gallery, self.watch = folder, game, gallery, watch
-        self._take(State(**state))
+        try:
+            self._take(TypeAdapter(State).validate_python(dict(state)))
+        except ValidationError as error:
+            raise RunError(f"{folder.path}: its checkpoint says nothing sensible of the sentinel") from error
         self._recent: list[Step] = []
         self._monitor: tuple[int, Monitor] | None = None
 
