@@ -4,13 +4,17 @@ VENV    := .venv
 BIN     := $(VENV)/bin
 PLUGINS := $(wildcard plugins/*)
 
-.PHONY: demo test check compare semantic pairwise bench fuzz format docs lab clean
+.PHONY: demo test ranks check compare semantic pairwise bench fuzz format docs lab clean
 
 demo: $(VENV)/.runtime
 	$(BIN)/agekit run recipes/quickstart.toml
 
 test: $(VENV)/.tools
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2
+
+# ranks that are killed, hang, are signalled and started again, for a quarter of an hour on two cores: docs/scale.md
+ranks: $(VENV)/.tools
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest tests/launches.py
 
 check: $(VENV)/.tools
 	$(BIN)/ruff format --check agekit benchmarks docs plugins tests

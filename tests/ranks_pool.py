@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import atexit
 import functools
+import importlib
 import math
 import multiprocessing
 import os
@@ -51,7 +52,7 @@ class Pool:
     def ask(self, count: int, function: Callable[..., Any], *arguments: Any, **named: Any) -> list[Any]:
         """What a function makes on each of so many ranks."""
         for pipe in self.pipes[:count]:
-            pipe.send((function.__name__, count, arguments, named))
+            pipe.send((function.__module__, function.__name__, count, arguments, named))
         answers = [pipe.recv() for pipe in self.pipes[:count]]
         for answer in answers:
             if isinstance(answer, Exception):
@@ -136,6 +137,12 @@ def joined(ranks: Ranks, *sizes: int) -> torch.Tensor:
     return ranks.join(torch.full((sizes[ranks.rank], 2), ranks.rank), sizes)
 
 
+def said(ranks: Ranks, *words: str) -> tuple[list[str], Any, bool]:
+    """What each rank says, what the first one does, and whether the last one has it so."""
+    ranks.wait()
+    return ranks.gather(words[ranks.rank]), ranks.tell({"by": ranks.rank}), ranks.any(ranks.rank + 1 == ranks.count)
+
+
 def of_recipe(ranks: Ranks, *arguments: Any, **named: Any) -> Found:
     """The updates of `divided.small` on ranks."""
     return divided.updates(divided.small(*arguments, **named, ranks=ranks))
@@ -149,10 +156,13 @@ def serve(rank: int, meeting: str, pipe: Connection) -> None:
     groups = {count: dist.new_group(list(range(count))) for count in range(1, SIZE + 1)}
     while True:
         try:
-            name, count, arguments, named = pipe.recv()
+            module, name, count, arguments, named = pipe.recv()
         except EOFError:
             return
         try:
-            pipe.send(globals()[name](Ranks(rank, count, groups[count], groups[count]), *arguments, **named))
+            function = getattr(importlib.import_module(module), name)
+            group = groups[count]
+            ranks = Ranks(rank, count, group, group, group, local=rank, local_count=count)
+            pipe.send(function(ranks, *arguments, **named))
         except Exception as error:  # noqa: BLE001 - told to the one who asks
             pipe.send(error)

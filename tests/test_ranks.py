@@ -8,7 +8,7 @@ from agekit.game.portions import portions
 from agekit.game.ranks import ALONE
 
 from .divided import DIVERGENCES, RECIPES, SECOND, TOLERANCE, against, compare, small, updates
-from .ranks_pool import joined, normalised, of_divergence, of_recipe, played, pool, refused
+from .ranks_pool import joined, normalised, of_divergence, of_recipe, played, pool, refused, said
 from .tiny import equal
 
 WITH_BATCH_NORM = ("age_toyfaces", "wgan_gp_toyfaces", "ali_toyfaces")
@@ -115,6 +115,12 @@ def test_rows_are_joined_in_the_order_of_ranks(sizes):
     wanted = [[rank] * 2 for rank, size in enumerate(sizes) for _ in range(size)]
     for found in pool().ask(3, joined, *sizes):
         assert found.tolist() == wanted
+
+
+def test_ranks_hear_one_another_and_the_first():
+    words = ["", "one", "zwölf"]
+    for found in pool().ask(3, said, *words):
+        assert found == (words, {"by": 0}, True)
 
 
 def test_each_rank_has_as_many_portions_and_none_is_empty():

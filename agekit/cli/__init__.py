@@ -40,6 +40,7 @@ def _call(parser: argparse.ArgumentParser, commands: Any, words: list[str]) -> i
 
             arguments.add_plugged(commands, plugins().commands.entries, words[0])
         given = parser.parse_args(words)
+        given.words = words
         handler = given.handler
         if isinstance(handler, str):
             handler = getattr(import_module(f".{given.room}", __package__), handler)

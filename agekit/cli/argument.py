@@ -29,6 +29,16 @@ def recipe(command: argparse.ArgumentParser) -> None:
     command.add_argument("--set", metavar="KEY=VALUE", action="append", default=[], help="override a value; repeatable")
 
 
+def ranks(command: argparse.ArgumentParser) -> None:
+    """How many processes play a run together."""
+    command.add_argument(
+        "--nproc", metavar="N", type=int, help="play on N processes of this machine, on CUDA each with its own device"
+    )
+    command.add_argument(
+        "--restarts", metavar="N", type=int, help="with --nproc: go on by itself up to N times where one of them dies"
+    )
+
+
 def trust(command: argparse.ArgumentParser) -> None:
     """The word that lets exported programs run."""
     command.add_argument("--trust", action="store_true", help="run exported programs (from = FILE.pt2), which are code")

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from ..errors import PluginError
 from . import arguments_runs
-from .argument import Parser, add, recipe, trust
+from .argument import Parser, add, ranks, recipe, trust
 
 if TYPE_CHECKING:
     from ..commands import Command
@@ -75,6 +75,7 @@ def _training(commands: Any) -> None:
         help="train it N times, with this seed and the next ones, as one group",
     )
     run.add_argument("--device", metavar="D", help="auto, cpu, cuda, cuda:1 (compute.device)")
+    ranks(run)
     trust(run)
     run.add_argument("--json", action="store_true", help="end with one line of JSON that names the run")
     resume = add(commands, "resume", "training", "go on with a run from its last checkpoint")
@@ -87,6 +88,7 @@ def _training(commands: Any) -> None:
         default=[],
         help="where the data lies (data.root), or compute.device; repeatable",
     )
+    ranks(resume)
     trust(resume)
     resume.add_argument("--json", action="store_true", help="end with one line of JSON that names the run")
 
@@ -112,6 +114,7 @@ def _sweep(commands: Any) -> None:
 def _recipes(commands: Any) -> None:
     plan = add(commands, "plan", "recipes", "show what a recipe will compute, in which mode, at what cost")
     recipe(plan)
+    plan.add_argument("--ranks", metavar="N", type=int, default=1, help="as N processes would play it (default: 1)")
     validate = add(commands, "validate", "recipes", "check recipes, without touching data or a device")
     validate.add_argument("recipes", metavar="RECIPE", nargs="+", help="files, or names of recipes that are shipped")
     validate.add_argument(

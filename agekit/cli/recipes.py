@@ -19,11 +19,16 @@ def plan(given: argparse.Namespace) -> int:
     """Print the plan of a recipe."""
     from ..game.cost import cost
     from ..game.describe import describe_plan
+    from ..game.fit import check_ranks
+    from ..game.ranks import Ranks
     from ..game.scope import scope_of
 
+    if given.ranks < 1:
+        raise AgekitError(f"--ranks {given.ranks}: 1 at least fits")
     recipe = common.recipe(given.recipe, given.set, common.plugins())
     scope = scope_of(recipe)
-    print(printable(describe_plan(recipe, scope, cost(recipe, scope))), end="")
+    check_ranks(recipe, scope, Ranks(0, given.ranks))
+    print(printable(describe_plan(recipe, scope, cost(recipe, scope), given.ranks)), end="")
     return 0
 
 

@@ -12,7 +12,7 @@ from ..recipe.language import Expression
 from ..recipe.source import Document
 from ..recipe.tables import About, Compute, MetricKeys, NetworkKeys, Run, Sentinel, Stage, View
 
-ELSEWHERE = ("data.root", "data.held_out.root", "compute.device", "compute.threads")
+ELSEWHERE = ("data.root", "data.held_out.root", "compute.device", "compute.patience", "compute.threads")
 """What may differ where a run is gone on with: none of it changes what is computed, though rounding may differ."""
 
 

@@ -29,8 +29,8 @@ class Cost:
 
     parameters: Mapping[str, int]
     calls: Mapping[str, Call]
-    normalised: frozenset[str]
-    """The networks with batch-norm."""
+    normalised: Mapping[str, tuple[int, int]]
+    """The networks with batch-norm: how many such layers each has, and channels in all of them."""
 
 
 def cost(recipe: Recipe, scope: Scope) -> Cost:
@@ -41,8 +41,13 @@ def cost(recipe: Recipe, scope: Scope) -> Cost:
     return Cost(
         {name: sum(p.numel() for p in network.parameters()) for name, network in networks.items()},
         {name: counted[original] for name, original in originals.items()},
-        frozenset(name for name, network in networks.items() if normalisers(network)),
+        {name: _normalised(network) for name, network in networks.items() if normalisers(network)},
     )
+
+
+def _normalised(network: nn.Module) -> tuple[int, int]:
+    layers = normalisers(network)
+    return len(layers), sum(layer.num_features for layer in layers)
 
 
 def _counted(network: nn.Module, scope: Scope, name: str) -> Call:

@@ -4,25 +4,28 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
 
 from ..contracts import Controller, Schedule
 from ..recipe.language import Expression
+from ..recipe.tables import Compute
 from .bound import BoundStage, Player, Recipe, Term
 from .cost import Cost, update_flops
 from .graph import Scope
 from .plan import MEANING, Plan, passes, plan_player
 from .portions import portions
+from .traffic import traffic_of
 
 CAPITAL = re.compile(r"(?<=[a-z])(?=[A-Z])")
 """Where a word of a class's name ends."""
 
 
-def describe_plan(recipe: Recipe, scope: Scope, cost: Cost) -> str:
+def describe_plan(recipe: Recipe, scope: Scope, cost: Cost, ranks: int = 1) -> str:
     """The plan of every stage, as text."""
-    return "\n".join(_lines(recipe, scope, cost)) + "\n"
+    return "\n".join(_lines(recipe, scope, cost, ranks)) + "\n"
 
 
-def _lines(recipe: Recipe, scope: Scope, cost: Cost) -> Iterator[str]:
+def _lines(recipe: Recipe, scope: Scope, cost: Cost, ranks: int) -> Iterator[str]:
     yield f"recipe    {recipe.name}"
     yield f"data      {recipe.dataset_name}: " + ", ".join(str(space) for space in scope.fields.values())
     if recipe.held_out:
@@ -30,16 +33,18 @@ def _lines(recipe: Recipe, scope: Scope, cost: Cost) -> Iterator[str]:
         yield f"held out  {', '.join(f'{name} = {value}' for name, value in said.items())}"
     if recipe.reference and scope.code:
         yield f"latent    {recipe.document.tree['latent']['reference']}: {scope.code}"
+    if ranks > 1:
+        yield f"ranks     {ranks}, batch-norm {recipe.compute.batch_norm}"
     yield ""
     yield from _networks(recipe, scope, cost)
     for position, stage in enumerate(recipe.stages):
         yield ""
         yield f"stage {stage.keys.name}: {_length(stage)}, batch {stage.batch}, optimizers {_begin(stage, position)}"
         yield f"  networks: {_roles(stage)}"
-        yield from _portions(recipe, stage, cost)
+        yield from _portions(recipe, stage, cost, ranks)
         for player in stage.players:
             yield ""
-            yield from _player(player, plan_player(player, scope), stage, cost, recipe.compute.micro_batch)
+            yield from _player(player, plan_player(player, scope), stage, cost, recipe.compute, ranks)
         yield from _metrics(stage)
     if recipe.run.stop_after:
         yield ""
@@ -75,9 +80,9 @@ def _roles(stage: BoundStage) -> str:
     return "; ".join(roles)
 
 
-def _portions(recipe: Recipe, stage: BoundStage, cost: Cost) -> Iterator[str]:
+def _portions(recipe: Recipe, stage: BoundStage, cost: Cost, ranks: int) -> Iterator[str]:
     """How the batch is divided where it is, and what that leaves to a portion."""
-    each = portions(stage.batch, recipe.compute.micro_batch)
+    each = portions(stage.batch, recipe.compute.micro_batch, ranks)
     if len(each) == 1:
         return
     sizes = sorted({portion.size for portion in each}, reverse=True)
@@ -85,8 +90,10 @@ def _portions(recipe: Recipe, stage: BoundStage, cost: Cost) -> Iterator[str]:
     by_batch = [
         n for n, s in stage.networks.items() if (s.keys.statistics or ("batch" if stage.owner(n) else "")) == "batch"
     ]
-    if own := [name for name in by_batch if name in cost.normalised]:
-        yield f"  batch-norm of {', '.join(own)} takes the statistics of each portion by itself"
+    own = [name for name in by_batch if name in cost.normalised]
+    if own and (len(each) > ranks or recipe.compute.batch_norm == "apart"):
+        shared = " of all ranks" if ranks > 1 and recipe.compute.batch_norm == "together" else ""
+        yield f"  batch-norm of {', '.join(own)} takes the statistics of each portion{shared} by itself"
 
 
 def _length(stage: BoundStage) -> str:
@@ -99,10 +106,12 @@ def _begin(stage: BoundStage, position: int) -> str:
     return stage.keys.optimizer if position else "fresh"
 
 
-def _player(player: Player, plan: Plan, stage: BoundStage, cost: Cost, most: int | None) -> Iterator[str]:
+def _player(player: Player, plan: Plan, stage: BoundStage, cost: Cost, compute: Compute, ranks: int) -> Iterator[str]:
     times = f"{player.updates} update{'s' if player.updates > 1 else ''} a step"
-    each = portions(stage.batch, most)
+    each = portions(stage.batch, compute.micro_batch, ranks)
     over = passes(plan, divides=len(each) > 1)
+    if len(each) == ranks:  # what a rank has computed of its one portion is kept
+        over = replace(over, ahead=frozenset(), last=over.ahead | over.last)
     yield f"  player {player.name}: trains {', '.join(player.owns)}; {times}; lr {_number(player.optimizer.lr)}"
     width = max([len(node.text) for node in plan.nodes] + [8])
     for index, (node, mode) in enumerate(zip(plan.nodes, plan.modes, strict=True)):
@@ -122,6 +131,11 @@ def _player(player: Player, plan: Plan, stage: BoundStage, cost: Cost, most: int
         if isinstance(term.weight, Controller):
             yield f"    the weight of {term.name} is moved after each step by {_watched(term.weight)}"
     yield f"    one update: {update_flops(plan, over, cost.calls) * stage.batch / 1e9:.2f} GFLOP"
+    if ranks > 1:
+        one = traffic_of(player, plan, over, stage, cost, compute, len(each) // ranks)
+        parts = f"gradients {one.gradients / 1e6:.2f}, operands {one.operands / 1e6:.2f}"
+        norm = f", batch-norm {one.normalising / 1e6:.2f} in {one.sums} sums" if one.sums else ""
+        yield f"    between ranks: {one.sent(ranks) / 1e6:.2f} MB sent by each (of {parts}{norm})"
 
 
 def _metrics(stage: BoundStage) -> Iterator[str]:

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from datetime import timedelta
 from typing import Any
 
 import torch
@@ -18,14 +20,20 @@ from ..errors import LostRank
 class Ranks:
     """One of `count` processes; alone, it exchanges nothing.
 
-    `tensors` is the group over which tensors pass, and `words` that of what is no tensor of the game: it waits without
-    end, and does not need the device. Everything here is called by all ranks, in the same order.
+    `tensors` is the group over which tensors pass. What is no tensor of the game passes without the device: `votes`,
+    where all are to come at about the same time, so that one who does not is lost; and `words`, where the others wait
+    for the first without end, whatever it is at, and it for them with `patience`. Everything here is called by all
+    ranks, in the same order. `local` is the rank's number among the `local_count` of its machine.
     """
 
     rank: int = 0
     count: int = 1
     tensors: dist.ProcessGroup | None = None
+    votes: dist.ProcessGroup | None = None
     words: dist.ProcessGroup | None = None
+    patience: timedelta = timedelta(minutes=10)
+    local: int = 0
+    local_count: int = 1
 
     @property
     def first(self) -> bool:
@@ -69,8 +77,45 @@ class Ranks:
             return said
         votes = torch.tensor(int(said))
         with lost():
-            dist.all_reduce(votes, group=self.words)
+            dist.all_reduce(votes, group=self.votes)
         return bool(votes)
+
+    def gather(self, word: Any) -> list[Any]:
+        """What each rank says, in their order: anything that JSON can hold."""
+        if self.count == 1:
+            return [word]
+        own = _written(word)
+        with lost():
+            sizes = [torch.zeros(1, dtype=torch.int64) for _ in range(self.count)]
+            dist.all_gather(sizes, torch.tensor([len(own)]), group=self.votes)
+            padded = torch.zeros(int(max(sizes)), dtype=torch.uint8)
+            padded[: len(own)] = own
+            parts = [torch.empty_like(padded) for _ in sizes]
+            dist.all_gather(parts, padded, group=self.votes)
+        return [_read(part[: int(size)]) for part, size in zip(parts, sizes, strict=True)]
+
+    def tell(self, word: Any = None) -> Any:
+        """What the first rank says; the others wait for it without end."""
+        if self.count == 1:
+            return word
+        said = _written(word)
+        with lost():
+            size = torch.tensor([len(said)])
+            self._from_first(size)
+            said = said if self.first else torch.empty(int(size), dtype=torch.uint8)
+            self._from_first(said)
+        return _read(said)
+
+    def _from_first(self, word: Tensor) -> None:
+        work = dist.broadcast(word, group=self.words, group_src=0, async_op=True)
+        if work is not None:
+            work.wait(self.patience) if self.first else work.wait()
+
+    def wait(self) -> None:
+        """Wait without end until all ranks are here."""
+        if self.count > 1:
+            with lost():
+                dist.all_reduce(torch.zeros(1), group=self.words)
 
 
 ALONE = Ranks()
@@ -83,6 +128,14 @@ def lost() -> Iterator[None]:
         yield
     except RuntimeError as error:
         raise LostRank(f"another rank has ended: {str(error).splitlines()[0]}") from error
+
+
+def _written(word: Any) -> Tensor:
+    return torch.frombuffer(bytearray(json.dumps(word).encode()), dtype=torch.uint8)
+
+
+def _read(word: Tensor) -> Any:
+    return json.loads(bytes(word.tolist()))
 
 
 def _alike(tensors: Iterable[Tensor]) -> list[list[Tensor]]:

@@ -256,6 +256,7 @@ class Compute(Table):
         "together",
         description="whose samples its statistics are of, where several ranks play: all ranks', or each one's",
     )
+    patience: Count = Field(600, description="seconds that a rank waits for another in a step, before it is given up")
     threads: Count | None = Field(None, description="CPU threads; by default what the machine offers")
 
 

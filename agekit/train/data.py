@@ -18,6 +18,7 @@ from ..errors import DataError, RunError
 from ..game.bound import Recipe
 from ..game.game import Game
 from ..game.judged import other_field
+from ..game.ranks import ALONE, Ranks
 from .features import Features
 from .folder import RunFolder
 
@@ -46,10 +47,10 @@ class RunData:
         of = f"{self.training.fingerprint} {self.held_out.fingerprint if self.held_out else None}"
         return Features(self.cache / "features", of)
 
-    def game(self, recipe: Recipe, device: torch.device) -> Game:
+    def game(self, recipe: Recipe, device: torch.device, ranks: Ranks = ALONE) -> Game:
         """The game of a recipe on these samples."""
         held_out = self.held_out.arrays if self.held_out else None
-        return Game(recipe, self.training.arrays, self.training.fields, device, held_out)
+        return Game(recipe, self.training.arrays, self.training.fields, device, held_out, ranks)
 
 
 def prepare_all(recipe: Recipe, cache: Path, progress: Report | None = None) -> RunData:
@@ -62,9 +63,7 @@ def prepare_all(recipe: Recipe, cache: Path, progress: Report | None = None) -> 
     def prepared(dataset: Dataset, part: str) -> Prepared:
         return prepare(recipe.dataset_name, dataset, cache, progress=partial(progress, part) if progress else None)
 
-    training, held_out = prepared(recipe.dataset, "training"), None
-    if recipe.held_out_share is not None:
-        training, held_out = divided(training, recipe.held_out_share, recipe.run.seed)
+    training, held_out = _set_aside(recipe, prepared(recipe.dataset, "training"))
     if recipe.held_out and not recipe.set_aside:
         try:
             held_out = prepared(recipe.held_out, "held-out")
@@ -79,6 +78,18 @@ def prepare_all(recipe: Recipe, cache: Path, progress: Report | None = None) -> 
         found = f"{doubles:,} of the {len(held_out):,} held-out samples are trained on, too"
         raise DataError(f"data.held_out: {found}; options that name other samples fit, or\n{INSTEAD}")
     return RunData(training, held_out, cache, doubles)
+
+
+def prepare_training(recipe: Recipe, cache: Path) -> Prepared:
+    """Prepare what a recipe trains on, alone. Raises `DataError` where it is missing or damaged."""
+    return _set_aside(recipe, prepare(recipe.dataset_name, recipe.dataset, cache))[0]
+
+
+def _set_aside(recipe: Recipe, samples: Prepared) -> tuple[Prepared, Prepared | None]:
+    """What is trained on, and the share that the recipe sets aside."""
+    if recipe.held_out_share is None:
+        return samples, None
+    return divided(samples, recipe.held_out_share, recipe.run.seed)
 
 
 def check_unchanged(folder: RunFolder, data: RunData, *, held_out: bool = True) -> None:

@@ -28,6 +28,11 @@ class Due:
         """Whether a line of metrics.jsonl is."""
         return self.log or self.checkpoint or self.metrics or self.gradients
 
+    @property
+    def anything(self) -> bool:
+        """Whether the first rank has something to do besides playing, for which the others wait."""
+        return any(vars(self).values())
+
 
 def due_after(game: Game) -> Due:
     """What is due after the step that was played last; all of it, but for looks, where that was the run's last."""

@@ -40,6 +40,7 @@ def provenance(game: Game, data: RunData, loaded: Loaded, cost: Cost) -> dict[st
         "device": str(device),
         "device_name": torch.cuda.get_device_name(device) if device.type == "cuda" else platform.machine(),
         "threads": torch.get_num_threads(),
+        "ranks": game.ranks.count,
         "stages": [
             {
                 "name": one.keys.name,

@@ -20,6 +20,7 @@ from ..game.cost import cost
 from ..game.describe import describe_plan
 from ..game.game import Game
 from ..game.judge import Judge
+from ..game.ranks import ALONE, Ranks
 from ..game.views import Gallery
 from ..plugins import Loaded
 from ..recipe.find import shipped
@@ -31,8 +32,10 @@ from .dashboard import open_board, summary
 from .data import RunData, check_unchanged, prepare_all
 from .due import due_after
 from .folder import RunFolder, check_name, check_own, create, cut_short, open_run
+from .following import check_alike, check_same, in_turn, lead
+from .place import own_device
 from .provenance import provenance
-from .sentinel import Sentinel
+from .sentinel import Sentinel, checks
 from .signals import stop_signals
 from .sources import check_sources, load_programs, load_sources
 from .watch import Watch
@@ -90,36 +93,54 @@ def start(
     cache: Path | None = None,
     *,
     trust: bool = False,
+    ranks: Ranks = ALONE,
 ) -> Run:
-    """Begin a new run: prepare the data, build the game, make the folder; `trust` lets exported programs run."""
+    """Begin a new run: prepare the data, build the game, make the folder; `trust` lets exported programs run.
+
+    Where several ranks play it, this is what the first does, and the others `follow`.
+    """
     check_name(runs, name)
     check_sources(recipe, shipped(loaded.recipes))
-    device = prepare_compute(recipe.compute)
-    data = prepare_all(recipe, cache or cache_home(), listener.preparing)
-    game = data.game(recipe, device)
+    data, game = _prepared(recipe, cache, listener, ranks)
     load_sources(game)
     load_programs(game, trust=trust)
     Judge(Gallery(game)).rehearse()
     counted = cost(recipe, game.scope)
-    files = {"recipe.toml": tomli_w.dumps(recipe.document.tree), "plan.txt": describe_plan(recipe, game.scope, counted)}
+    plan = describe_plan(recipe, game.scope, counted, ranks.count)
+    files = {"recipe.toml": tomli_w.dumps(recipe.document.tree), "plan.txt": plan}
     folder = create(runs, name, recipe.name, files, provenance(game, data, loaded, counted))
     with _writing(folder):
-        return _opened(folder, recipe, data, game, {}, MetricsFile(folder.metrics))
+        run = _opened(folder, recipe, data, game, {}, MetricsFile(folder.metrics))
+    lead(folder, game, restored=False)
+    return run
+
+
+def _prepared(recipe: Recipe, cache: Path | None, listener: Listener, ranks: Ranks) -> tuple[RunData, Game]:
+    """The data of a run, and its game on it."""
+    check_alike(ranks, recipe)
+    device = prepare_compute(own_device(recipe.compute, ranks.local, ranks.local_count))
+    data = in_turn(ranks, lambda: prepare_all(recipe, cache or cache_home(), listener.preparing))
+    check_same(ranks, {"data": data.training.fingerprint})
+    return data, data.game(recipe, device, ranks)
 
 
 def resume(
-    recipe: Recipe, folder: RunFolder, listener: Listener, cache: Path | None = None, *, trust: bool = False
+    recipe: Recipe,
+    folder: RunFolder,
+    listener: Listener,
+    cache: Path | None = None,
+    *,
+    trust: bool = False,
+    ranks: Ranks = ALONE,
 ) -> Run:
-    """Take a run up at its last good checkpoint; at its beginning where there is none.
+    """Take a run up at its last good checkpoint, written on however many ranks; at its beginning where there is none.
 
     Checkpoints that are damaged are passed over, and set aside. Raises `RunError` where the data is not what the run
     began with, the run came to its end, or another process is at it.
     """
     check_own(folder)
-    device = prepare_compute(recipe.compute)
-    data = prepare_all(recipe, cache or cache_home(), listener.preparing)
+    data, game = _prepared(recipe, cache, listener, ranks)
     check_unchanged(folder, data)
-    game = data.game(recipe, device)
     load_programs(game, trust=trust)
     gallery = Gallery(game)
     state = restore_last(folder, game, gallery)
@@ -137,7 +158,9 @@ def resume(
                 _set_aside(later.path)
         forget_later(folder.best, game)
         write_text(folder.recipe, tomli_w.dumps(recipe.document.tree))
-        return _opened(folder, recipe, data, game, state, metrics, gallery)
+        run = _opened(folder, recipe, data, game, state, metrics, gallery)
+    lead(folder, game, restored=bool(state))
+    return run
 
 
 def begin_or_resume(recipe: Recipe, loaded: Loaded, path: Path, listener: Listener, *, trust: bool = False) -> Run:
@@ -198,7 +221,7 @@ def play(run: Run, listener: Listener) -> bool:
     Ctrl-C and SIGTERM let the step in hand finish, and write a checkpoint. Raises `RunError` where the game dies and is
     to stop, or the folder cannot be written.
     """
-    game, watch, sentinel = run.game, run.watch, run.sentinel
+    game, watch, sentinel, ranks = run.game, run.watch, run.sentinel, run.game.ranks
     listener.begins(run)
     watch.begin()
     stopping = False
@@ -206,20 +229,22 @@ def play(run: Run, listener: Listener) -> bool:
         with (
             _writing(run.folder),
             explained(run.recipe.compute, "the last checkpoint stands"),
-            stop_signals() as stopped,
+            stop_signals(ranks) as stopped,
         ):
             if sentinel.needs_first:
                 sentinel.mark()
                 checkpoint(run)
+            ranks.tell()
             while not run.finished and not stopping:
                 # ---- one step
                 report = game.step()
                 listener.stepped(run)
                 # ---- is the game alive? where it goes back, it is as if what came after had never been
-                due, stopping = due_after(game), stopped()
+                due, stopping = due_after(game), ranks.any(stopped())
                 deaths = sentinel.examine(report, look=due.look, written=stopping or due.line or due.pictures)
                 if deaths and sentinel.answer(deaths, report):
                     checkpoint(run)
+                    ranks.tell(saved.name_of(game))
                     continue
                 # ---- what is due; a checkpoint also when asked to stop, so that nothing is lost
                 judged = watch.judge(listener.judging) if due.metrics else {}
@@ -234,6 +259,8 @@ def play(run: Run, listener: Listener) -> bool:
                     checkpoint(run)
                 if judged:
                     keep_best(run.folder.best, game, run.gallery, judged, _extra(run))
+                if due.anything or stopping or checks(game):
+                    ranks.tell()  # the others have waited meanwhile
             if run.finished:
                 watch.board.hparams(*summary(run.recipe, run.folder))
     finally:

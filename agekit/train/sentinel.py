@@ -91,8 +91,7 @@ class Sentinel:
         look &= self.settings.action != "off"
         if self.settings.skips and (dead := self._skipped(step)):
             return [dead]
-        at_once = not computes_ahead(self.game.device) or self.game.steps_done % CHECKED_AT_ONCE == 0
-        if (look or written or at_once) and (dead := self._not_finite(whole=look or written)):
+        if (look or written or checks(self.game)) and (dead := self._not_finite(whole=look or written)):
             return [dead]
         return self._dead(step) if look else []
 
@@ -195,6 +194,12 @@ class Sentinel:
         tried = f" after {self.state.rollbacks} roll backs" if self.state.rollbacks else ""
         again = f"; agekit replay {self.folder.path} --step {died.step} shows where it arose" if died.step else ""
         return f"{self.folder.path}: {step}{said}; stopped{tried}, and {left}{again}"
+
+
+def checks(game: Game) -> bool:
+    """Whether the sentinel looks at the numbers of this step, even where nothing is due."""
+    at_once = not computes_ahead(game.device) or game.steps_done % CHECKED_AT_ONCE == 0
+    return at_once or game.stage.sentinel.skips > 0
 
 
 def computes_ahead(device: torch.device) -> bool:

@@ -26,6 +26,8 @@ class Teller:
     study: Path | None = None
     """The folder of the study, where the run is one of several."""
     heard: Heard | None = None
+    nproc: int | None = None
+    """On how many processes the command plays it, where it says so."""
 
     def preparing(self, part: str, done: int, total: int) -> None:
         self.console.preparing(part, done, total)
@@ -40,11 +42,13 @@ class Teller:
         dropped = f", {len(data.dropped)} broken ones left out" if data.dropped else ""
         held_out = f", {len(run.data.held_out):,} held out" if run.data.held_out else ""
         held_out += f", {run.data.doubles:,} of them trained on, too" if run.data.doubles else ""
+        norm = run.recipe.compute.batch_norm
         facts = [
             ("recipe", f"{run.recipe.name}, seed {run.recipe.run.seed}"),
             ("data", f"{run.recipe.dataset_name}, {len(data):,} samples{dropped}{held_out}"),
             ("networks", f"{sizes} parameters"),
             ("device", describe(game.device, run.recipe.compute)),
+            *([("ranks", f"{game.ranks.count}, batch-norm {norm}")] if game.ranks.count > 1 else []),
             ("steps", f"{run.total_steps:,}, {game.steps_per_epoch:,} an epoch"),
             ("folder", shorten(run.folder.path)),
         ]
@@ -80,7 +84,8 @@ class Teller:
         facts += [("pictures" if not index else "", shorten(p)) for index, p in enumerate(pictures)]
         facts.append(("curves", f"{command()} board {shorten(self.study or run.folder.path.parent)}"))
         if interrupted:
-            facts.append(("go on", f"{command()} resume {shorten(self.study or run.folder.path)}"))
+            flag = "" if self.nproc is None else f" --nproc {self.nproc}"
+            facts.append(("go on", f"{command()} resume {shorten(self.study or run.folder.path)}{flag}"))
         self.console.facts(facts)
         if self.ended:
             self.ended(run, interrupted)
