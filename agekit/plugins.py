@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import importlib
+import time
 import traceback
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from importlib.metadata import Distribution, EntryPoint, entry_points
 from pathlib import Path
 from typing import Any
@@ -20,6 +21,7 @@ from .registry import Registries
 
 GROUP = "agekit"
 BUILTIN = ("agekit.builtin",)
+BUILT_IN = "built in"
 
 
 @dataclass(frozen=True)
@@ -31,6 +33,12 @@ class Plugin:
     version: str
     error: str = ""
     details: str = ""
+    seconds: float = 0.0
+    """How long its import took."""
+
+    @property
+    def built_in(self) -> bool:
+        return self.origin == BUILT_IN
 
 
 @dataclass
@@ -54,7 +62,7 @@ def load(own: Iterable[str] = ()) -> Loaded:
     """
     loaded = Loaded(commands=Commands(frozenset(own)))
     for name in BUILTIN:
-        _load(loaded, name, lambda name=name: importlib.import_module(name), Plugin(name, "built in", __version__))
+        _load(loaded, name, lambda name=name: importlib.import_module(name), Plugin(name, BUILT_IN, __version__))
     for entry, plugin in _installed():
         _load(loaded, plugin.name, entry.load, plugin, entry.dist)
     return loaded
@@ -76,8 +84,11 @@ def _installed() -> Iterator[tuple[EntryPoint, Plugin]]:
 
 def _load(loaded: Loaded, name: str, importer: Any, plugin: Plugin, dist: Distribution | None = None) -> None:
     """Import one plugin and run its hooks; whatever it does wrong is noted, and what it had added is taken back."""
+    began = time.perf_counter()
     try:
         _check_version(dist)
+        if other := next((one for one in loaded.plugins if one.name == name and not one.error), None):
+            raise PluginError(f"{other.origin} {other.version} has a plugin of this name, too, and came first")
         module = importer()
         manager = pluggy.PluginManager(GROUP)
         manager.add_hookspecs(hooks)
@@ -91,8 +102,8 @@ def _load(loaded: Loaded, name: str, importer: Any, plugin: Plugin, dist: Distri
         raise
     except BaseException as error:  # noqa: BLE001 - a plugin may raise anything, SystemExit included
         said = str(error) if isinstance(error, PluginError) else f"{type(error).__name__}: {error}"
-        plugin = Plugin(plugin.name, plugin.origin, plugin.version, said, traceback.format_exc())
-    loaded.plugins.append(plugin)
+        plugin = replace(plugin, error=said, details=traceback.format_exc())
+    loaded.plugins.append(replace(plugin, seconds=time.perf_counter() - began))
 
 
 def _folder(recipes: Any) -> Path:

@@ -15,7 +15,7 @@ from rich.table import Table
 from ..contracts import SHELVES, Component, Measure
 from ..errors import AgekitError, nearest
 from ..game.messages import fits
-from ..plugins import load
+from ..plugins import Plugin, load
 from ..printable import one_line, printable
 from ..recipe.compose import COMPONENT_KEYS
 from ..recipe.find import shipped
@@ -26,6 +26,7 @@ RECIPES = ("recipe", "recipes")
 """What recipes are called beside the kinds of components."""
 
 NARROWEST = 20
+SLOW_SECONDS = 1.0
 """Characters that the last column of a table needs, so that its words can be read."""
 
 
@@ -83,7 +84,7 @@ def plugins(given: argparse.Namespace) -> int:
     found = loaded.plugins
     print_table(
         ["plugin", "origin", "version", "health"],
-        [(p.name, p.origin, p.version, f"broken: {p.error}" if p.error else "well") for p in found],
+        [(p.name, p.origin, p.version, _health(p)) for p in found],
     )
     if commands := loaded.commands.entries:
         print()
@@ -91,6 +92,12 @@ def plugins(given: argparse.Namespace) -> int:
     if given.traceback:
         print("".join(printable(f"\n{p.name}\n{p.details}") for p in found if p.error), end="")
     return 0
+
+
+def _health(plugin: Plugin) -> str:
+    """How a plugin does; an import for which every command waits is told where it takes longer than a second."""
+    slow = f"; its import took {plugin.seconds:.1f} s" if plugin.seconds > SLOW_SECONDS and not plugin.built_in else ""
+    return (f"broken: {plugin.error}" if plugin.error else "well") + slow
 
 
 def described_operand(name: str, component: type[Measure]) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import gzip
 import lzma
 import os
+import struct
 import tarfile
 import zipfile
 import zlib
@@ -14,10 +15,18 @@ from typing import Any, Protocol
 
 from agekit.errors import DataError
 
-MEMBER_LIMIT_BYTES = 2**31
-"""A member of an archive that says it is larger is not unpacked."""
+MEMBER_LIMIT_BYTES = 2**28
+"""A file, or a member of an archive, that is larger is not read, nor what unpacks to more."""
+
+MEMBER_LIMIT = 10_000
+"""Members of a tar archive: those that are read have a dozen, and each one takes memory."""
+
+DEEPEST = 100
+"""Folders in folders."""
 
 _DAMAGE = (OSError, EOFError, zlib.error, lzma.LZMAError, tarfile.TarError, zipfile.BadZipFile)
+_BROKEN = (*_DAMAGE, ValueError, ArithmeticError, LookupError, RuntimeError, struct.error)
+"""What reading an archive raises where nobody tells it that the archive is damaged; an encrypted one is among it."""
 
 
 class Files(Protocol):
@@ -44,7 +53,10 @@ class Folder:
 
     def stamps(self) -> dict[str, str]:
         if self._stamps is None:
-            self._stamps = dict(sorted(_walk(self.path, "", frozenset())))
+            try:
+                self._stamps = dict(sorted(_walk(self.path, "", frozenset())))
+            except OSError as error:
+                raise DataError(f"{error.filename or self.path} cannot be read: {error.strerror}") from error
         return self._stamps
 
     def read(self, name: str) -> bytes:
@@ -73,14 +85,16 @@ class Zip:
             return archive.read(name)
         except KeyError:
             raise DataError(f"{self.path} does not contain {name}") from None
-        except (*_DAMAGE, RuntimeError) as error:  # RuntimeError: encrypted, or an unknown compression
+        except DataError:
+            raise
+        except _BROKEN as error:
             raise DataError(f"{self.path}: {name} cannot be read: {error}") from error
 
     def _archive(self) -> zipfile.ZipFile:
         if self._opened is None:
             try:
                 self._opened = zipfile.ZipFile(self.path)
-            except _DAMAGE as error:
+            except _BROKEN as error:
                 raise DataError(f"{self.path} is damaged, or no zip archive: {error}") from error
         return self._opened
 
@@ -88,11 +102,14 @@ class Zip:
 def read_file(path: Path) -> bytes:
     """Read a file, unpacked where its name ends in `.gz`. Raises `DataError`, naming it, where it is damaged."""
     try:
-        blob = path.read_bytes()
-        return gzip.decompress(blob) if path.suffix == ".gz" else blob
+        with gzip.open(path) if path.suffix == ".gz" else path.open("rb") as file:
+            blob: bytes = file.read(MEMBER_LIMIT_BYTES + 1)
     except _DAMAGE as error:
         reason = error.strerror if isinstance(error, OSError) and error.strerror else error
         raise DataError(f"{path} cannot be read: {reason}") from error
+    if len(blob) > MEMBER_LIMIT_BYTES:
+        raise DataError(f"{path} is larger than {MEMBER_LIMIT_BYTES} bytes")
+    return blob
 
 
 def read_tar(path: Path, names: Collection[str]) -> dict[str, bytes]:
@@ -103,11 +120,15 @@ def read_tar(path: Path, names: Collection[str]) -> dict[str, bytes]:
     found: dict[str, bytes] = {}
     try:
         with tarfile.open(path) as archive:
-            for member in archive:
+            for number, member in enumerate(archive):
+                if number == MEMBER_LIMIT:
+                    raise DataError(f"{path} has more than {MEMBER_LIMIT:,} members, which no such archive has")
                 stream = archive.extractfile(member) if member.isreg() and member.name in names else None
+                if stream is not None and member.size > MEMBER_LIMIT_BYTES:
+                    raise DataError(f"{path}: {member.name} is larger than {MEMBER_LIMIT_BYTES} bytes")
                 if stream is not None:
                     found[member.name] = stream.read(MEMBER_LIMIT_BYTES)
-    except _DAMAGE as error:
+    except _BROKEN as error:
         raise DataError(f"{path} is damaged, or no tar archive: {error}") from error
     if absent := sorted(set(names) - found.keys()):
         raise DataError(f"{path} is damaged, or another archive: it does not contain {absent[0]}")
@@ -120,8 +141,14 @@ def _walk(folder: Path, prefix: str, above: frozenset[tuple[int, int]]) -> Itera
     here = (stat.st_dev, stat.st_ino)
     if here in above:
         return
-    for entry in os.scandir(folder):
+    if len(above) > DEEPEST:
+        raise DataError(f"{folder}: more than {DEEPEST} folders in each other")
+    with os.scandir(folder) as entries:
+        found = list(entries)
+    for entry in found:
         if _hidden(entry.name):
+            continue
+        if not folder.joinpath(entry.name).exists():  # a link to nothing, or in a circle
             continue
         if entry.is_dir():
             yield from _walk(folder / entry.name, f"{prefix}{entry.name}/", above | {here})

@@ -18,6 +18,9 @@ Pixels = NDArray[np.uint8]
 SUFFIXES = frozenset({".jpg", ".jpeg", ".png", ".webp", ".bmp", ".gif", ".tif", ".tiff", ".ppm", ".pgm"})
 """The file names that are taken for pictures, in lower case."""
 
+_KINDS = ("JPEG", "PNG", "WEBP", "BMP", "GIF", "TIFF", "PPM")
+"""What is decoded, whatever a file's name says: Pillow also knows kinds that it hands to other programs."""
+
 _MODES = {"rgb": "RGB", "grey": "L"}
 
 
@@ -31,7 +34,7 @@ def decode(blob: bytes, channels: Channels = "rgb") -> Image.Image:
         warnings.simplefilter("ignore")  # a remark on odd metadata says nothing of the pixels
         warnings.simplefilter("error", Image.DecompressionBombWarning)
         try:
-            with Image.open(io.BytesIO(blob)) as opened:
+            with Image.open(io.BytesIO(blob), formats=_KINDS) as opened:
                 return _flat(ImageOps.exif_transpose(opened)).convert(_MODES[channels])
         except UnidentifiedImageError as error:
             raise BrokenSample("not a picture of a known format") from error

@@ -44,6 +44,8 @@ def load(folder: Path, fields: Mapping[str, DataField]) -> Prepared:
     """Map a prepared folder into memory. Raises `DataError`, naming it, where it is damaged."""
     try:
         index = json.loads((folder / INDEX).read_text(encoding="utf-8"))
+        if any(about["shape"][0] != len(index["names"]) for about in index["fields"].values()):
+            raise ValueError(f"{INDEX} does not name each sample")
         arrays = {name: _mapped(folder / f"{name}.npy", index["fields"][name]) for name in fields}
         return Prepared(
             folder=folder,
@@ -53,7 +55,7 @@ def load(folder: Path, fields: Mapping[str, DataField]) -> Prepared:
             dropped=index["dropped"],
             fingerprint=index["fingerprint"],
         )
-    except (OSError, ValueError, KeyError, TypeError) as error:
+    except Exception as error:  # what reads numpy's headers raises nearly anything of damaged ones
         raise DataError(f"{folder} is damaged ({error}); delete it, and the data set is prepared again") from error
 
 

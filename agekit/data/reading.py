@@ -19,7 +19,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from agekit.contracts import BrokenSample, DataField, Source
-from agekit.errors import ComputeError, DataError, PluginError
+from agekit.errors import AgekitError, ComputeError, DataError, PluginError, told
 
 CHUNK = 64
 """How many samples are read and handed over at a time."""
@@ -61,7 +61,14 @@ class Reader:
 
     def sample(self, index: int) -> Mapping[str, NDArray[Any]]:
         """Read one sample. Raises `BrokenSample`, or `PluginError` where it is not as its data set declared."""
-        sample = self.source.read(index)
+        try:
+            sample = self.source.read(index)
+        except (AgekitError, BrokenSample):
+            raise
+        except Exception as error:
+            kind = type(self.source)
+            said = f"{kind.__name__} of {kind.__module__.partition('.')[0]} raised {told(error)}"
+            raise PluginError(f"sample {self.source.name(index)}: {said}") from error
         for name, field in self.fields.items():
             found = sample.get(name)
             if found is None or found.dtype != DTYPES[field.values] or not _fits(found.shape, field.shape):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import os
 from collections.abc import Callable, Mapping, Sequence
 from functools import cached_property
 from pathlib import Path
@@ -45,9 +46,9 @@ class Pictures:
 
     def identity(self) -> str:
         stamps = self.files.stamps()
-        digest = hashlib.sha256(str(self.files.path.resolve()).encode())
+        digest = hashlib.sha256(os.fsencode(self.files.path.resolve()))
         for name in self.names:
-            digest.update(f"\n{name} {stamps.get(name)}".encode())
+            digest.update(f"\n{name} {stamps.get(name)}".encode("utf-8", "surrogateescape"))
         for field, rows in self.others.items():
             digest.update(f"\n{field} ".encode() + rows.tobytes())
         return digest.hexdigest()

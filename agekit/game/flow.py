@@ -12,6 +12,7 @@ from torch.distributions import Distribution
 
 from ..contracts import Loss, Operator, Reference, draws
 from ..errors import Problem, RecipeError
+from .blame import blamed
 from .graph import Node, Scope
 from .plan import Bind, Mode, PlannedTerm
 from .portions import Portion
@@ -62,10 +63,11 @@ class Flow:
             return inputs[0]
         if node.op == "network":
             seed_networks(self.device, *self.key, "within", node.text)
-            with self._cutting():
+            with self._cutting(), blamed(f"networks.{node.name}, applied in {node.text}"):
                 return self.apply(index, node, inputs)
         operator: Operator = self.scope.operators[node.name]
-        with torch.autocast(self.device.type, enabled=False), self._cutting():
+        named = blamed(f"operator {node.name}, applied in {node.text}")
+        with torch.autocast(self.device.type, enabled=False), self._cutting(), named:
             return operator(*map(precise, inputs), **self.chance(operator, "operator", node.name))
 
     def _cutting(self) -> AbstractContextManager[object]:
@@ -105,7 +107,7 @@ class Flow:
     def term(self, planned: PlannedTerm, reference: Reference | None) -> Tensor:
         """The value of a term: a scalar, unweighted, computed in float32 or better.
 
-        Raises `RecipeError`, naming the term, where the loss refuses its operands.
+        Raises `RecipeError`, naming the term, where the loss refuses its operands, and `PluginError` where it fails.
         """
         return self.value_of(planned, self.operands(planned.binds, reference))
 
@@ -113,7 +115,8 @@ class Flow:
         """The value of a term on operands of any origin, as `term` has it."""
         term = planned.term
         try:
-            with torch.autocast(self.device.type, enabled=False):
+            named = blamed(f"term {term.name}: {term.label}", term.loss)
+            with torch.autocast(self.device.type, enabled=False), named:
                 return term.loss(*operands, **self.chance(term.loss, "term", term.name)).mean()
         except ValueError as error:
             raise RecipeError([Problem(f"term {term.name}", f"{term.label}: {error}")]) from error

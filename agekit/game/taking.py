@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -14,6 +15,7 @@ from ..contracts import Comparison, Divergence, Loss, Metric, draws
 from ..errors import Problem, RecipeError
 from ..recipe.language import Name
 from ..recipe.source import dotted
+from .blame import blamed
 from .bound import MetricSpec
 from .flow import Flow
 from .game import Game
@@ -36,7 +38,9 @@ class Taking(ABC):
     def add(self, flow: Flow, size: int) -> None:
         """Keep what is needed of a batch. Raises `RecipeError` where the metric refuses it."""
         try:
-            self.kept.append(self._kept(flow, flow.operands(self.planned.binds, self.game.recipe.reference), size))
+            operands = flow.operands(self.planned.binds, self.game.recipe.reference)
+            with named(self.planned.spec):
+                self.kept.append(self._kept(flow, operands, size))
         except ValueError as error:
             raise refused(self.game, self.planned.spec, error) from error
 
@@ -44,7 +48,8 @@ class Taking(ABC):
     def values(self) -> Mapping[str, float]:
         """The numbers of all that was kept. Raises `RecipeError` where the metric refuses it."""
         try:
-            return self._values([joined(column) for column in zip(*self.kept, strict=True)])
+            with named(self.planned.spec):
+                return self._values([joined(column) for column in zip(*self.kept, strict=True)])
         except ValueError as error:
             raise refused(self.game, self.planned.spec, error) from error
 
@@ -132,9 +137,15 @@ def compared(game: Game, spec: MetricSpec, sets: Sequence[Tensor], seed: int) ->
     assert isinstance(component, Comparison)  # noqa: S101 - whose sets were gathered
     chance = {"generator": generator(torch.device("cpu"), seed, "judge", "metric", spec.name)}
     try:
-        return component(*sets, **(chance if draws(type(component).__call__) else {}))
+        with named(spec):
+            return component(*sets, **(chance if draws(type(component).__call__) else {}))
     except ValueError as error:
         raise refused(game, spec, error) from error
+
+
+def named(spec: MetricSpec) -> AbstractContextManager[None]:
+    """Meanwhile, what a metric raises names it."""
+    return blamed(f"metrics.{spec.name}: {spec.label}", spec.component)
 
 
 def refused(game: Game, spec: MetricSpec, error: ValueError) -> RecipeError:
