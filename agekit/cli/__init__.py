@@ -13,9 +13,13 @@ from .. import __version__
 from ..printable import printable
 from . import arguments
 
+LONGEST_NAME = 300
+"""Characters of a file's name that are shown, from its end."""
+
 
 def main(argv: list[str] | None = None) -> int:
     """Run a command; the exit status: 0, 1 where the user can mend what is wrong, 130 where it was interrupted."""
+    _open_streams()
     parser, commands = arguments.parser(__version__)
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
@@ -24,7 +28,7 @@ def main(argv: list[str] | None = None) -> int:
     try:
         return _call(parser, commands, words)
     except BrokenPipeError:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # or Python complains as it flushes at its end
+        _close_output()
         return 0
     except KeyboardInterrupt:
         print("interrupted", file=sys.stderr)
@@ -51,4 +55,37 @@ def _call(parser: argparse.ArgumentParser, commands: Any, words: list[str]) -> i
             raise
         print("error: " + printable(str(error)).replace("\n", "\n       "), file=sys.stderr)
         return 1
+    except BrokenPipeError:
+        raise
+    except OSError as error:  # of a path that somebody gave, or of where we are
+        if "--traceback" in words:
+            raise
+        print(f"error: {printable(_told(error))}", file=sys.stderr)
+        _close_output()
+        return 1
     return status
+
+
+def _told(error: OSError) -> str:
+    """What the system refused, and of which file."""
+    try:
+        os.getcwd()
+    except OSError:
+        return "the folder in which this was started is there no more"
+    name = f"{error.filename}: "[-LONGEST_NAME:] if error.filename is not None else ""
+    return f"{name}{error.strerror or error}"
+
+
+def _open_streams() -> None:
+    """Put an empty stream where one was closed before we began, or the next file that is opened takes its place."""
+    for name, mode in {"stdin": "r", "stdout": "w", "stderr": "w"}.items():
+        if getattr(sys, name) is None:
+            setattr(sys, name, open(os.devnull, mode, encoding="utf-8"))  # noqa: SIM115 - as long as we live
+
+
+def _close_output() -> None:
+    """Let what is left in standard output go nowhere, or Python complains as it flushes at its end."""
+    try:
+        sys.stdout.flush()
+    except OSError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
