@@ -44,13 +44,16 @@ class State:
     events: list[dict[str, Any]] = field(default_factory=list)
 
 
+STATE = TypeAdapter(State)
+
+
 class Sentinel:
     """Watches a game for its deaths, outside of its steps."""
 
     def __init__(self, folder: RunFolder, game: Game, gallery: Gallery, watch: Watch, state: Mapping[str, Any]) -> None:
         self.folder, self.game, self.gallery, self.watch = folder, game, gallery, watch
         try:
-            self._take(TypeAdapter(State).validate_python(dict(state)))
+            self._take(STATE.validate_python(dict(state)))
         except ValidationError as error:
             raise RunError(f"{folder.path}: its checkpoint says nothing sensible of the sentinel") from error
         self._recent: list[Step] = []
