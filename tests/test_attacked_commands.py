@@ -26,7 +26,7 @@ STRANGE = (
     "[",
     "..",
 )
-COMMANDS = 28
+COMMANDS = 29
 """How many there are, those of commands within commands included; a new one is tried as it is added."""
 
 
