@@ -4,7 +4,7 @@ VENV    := .venv
 BIN     := $(VENV)/bin
 PLUGINS := $(wildcard plugins/*)
 
-.PHONY: demo test ranks check compare semantic pairwise bench fuzz format docs lab clean
+.PHONY: demo test ranks check compare semantic pairwise bench gpu-check gpu-recipes fuzz format docs lab clean
 
 demo: $(VENV)/.runtime
 	$(BIN)/agekit run recipes/quickstart.toml
@@ -44,6 +44,15 @@ bench: $(VENV)/.tools
 # ARGS="--lots 0-49" tries a part
 fuzz: $(VENV)/.tools
 	OMP_NUM_THREADS=1 $(BIN)/python -m tests.attacks.fuzz $(ARGS)
+
+# is what a CUDA device computes right, and how fast is it: docs/benchmarks/<device>.md, within 8 minutes; by the Python that
+# is there, since it brings torch for the device, and nothing is installed: what is missing is told. ARGS="--device cpu" tries
+gpu-check:
+	$(PYTHON) -m benchmarks.gpu check $(ARGS)
+
+# both published recipes whole, on pictures that are made up unless ARGS="--celeba FOLDER --cifar10 FOLDER" names them
+gpu-recipes:
+	$(PYTHON) -m benchmarks.gpu recipes $(ARGS)
 
 format: $(VENV)/.tools
 	$(BIN)/ruff format agekit benchmarks docs plugins tests

@@ -57,13 +57,13 @@ def test_a_flip_mirrors_all_fields_of_a_sample_and_exchanges_sides(monkeypatch):
             assert torch.equal(flipped[name][0], plain[name][0][order])
 
     flips = []
-    take = Batches.take
+    values = Batches.values
 
-    def taking(self, indices, names, mirrored=None):
+    def valuing(self, brought, names, mirrored, rows):
         flips.append(mirrored)
-        return take(self, indices, names, mirrored)
+        return values(self, brought, names, mirrored, rows)
 
-    monkeypatch.setattr(Batches, "take", taking)
+    monkeypatch.setattr(Batches, "values", valuing)
     for _ in range(20):
         game.step()
     assert 0.3 < torch.cat(flips).float().mean() < 0.7

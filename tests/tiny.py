@@ -13,8 +13,10 @@ from agekit.contracts import DataField
 from agekit.game.batches import Batches
 from agekit.game.bound import Recipe
 from agekit.game.check import bind
+from agekit.game.dealing import Dealer
 from agekit.game.game import Game
 from agekit.game.ranks import ALONE, Ranks
+from agekit.game.recording import Recorder
 from agekit.hooks import hookimpl
 from agekit.recipe.compose import overlay, setting
 from agekit.recipe.source import parse
@@ -88,12 +90,13 @@ def game_of(
     text: str = TINY,
     components: Mapping[str, tuple[str, type]] | None = None,
     ranks: Ranks = ALONE,
+    recorder: Recorder | None = None,
 ) -> Game:
     """The game of `recipe_of`, on random data: 40 samples, and 21 held out where the recipe has such."""
     recipe = recipe_of(*settings, text=text, components=components)
     fields = recipe.dataset.fields()
     held_out = noise(fields, 21, seed=1) if recipe.held_out else None
-    return Game(recipe, noise(fields, 40, seed=0), fields, torch.device("cpu"), held_out, ranks)
+    return Game(recipe, noise(fields, 40, seed=0), fields, torch.device("cpu"), held_out, ranks, recorder)
 
 
 def noise(fields: Mapping[str, DataField], count: int, seed: int) -> dict[str, np.ndarray]:
@@ -132,17 +135,17 @@ def gradients_of(game, player, update=0, weights=None):
 def recorded(monkeypatch):
     """What is drawn from now on: the keys of codes, and the samples of data."""
     draws, taken = [], []
-    draw, take = Game.draw, Batches.take
+    draw, gather = Dealer.draw, Batches.gather
 
-    def drawing(self, count, *key):
-        drawn = draw(self, count, *key)
-        draws.append((key, drawn))
+    def drawing(self, count, source, *name):
+        drawn = draw(self, count, source, *name)
+        draws.append(((*source.key, *name), drawn))
         return drawn
 
-    def taking(self, indices, *rest):
+    def gathering(self, indices, names):
         taken.append(tuple(indices))
-        return take(self, indices, *rest)
+        return gather(self, indices, names)
 
-    monkeypatch.setattr(Game, "draw", drawing)
-    monkeypatch.setattr(Batches, "take", taking)
+    monkeypatch.setattr(Dealer, "draw", drawing)
+    monkeypatch.setattr(Batches, "gather", gathering)
     return draws, taken

@@ -61,6 +61,11 @@ def add_plugged(commands: Any, plugged: Mapping[str, Command], word: str) -> Non
                 ) from error
 
 
+def _compute(command: argparse.ArgumentParser) -> None:
+    command.add_argument("--device", metavar="D", help="auto, cpu, cuda, cuda:1 (compute.device)")
+    command.add_argument("--precision", metavar="P", help="auto, fp32, tf32, bf16, fp64 (compute.precision)")
+
+
 def _training(commands: Any) -> None:
     run = add(commands, "run", "training", "train a recipe")
     recipe(run)
@@ -74,7 +79,7 @@ def _training(commands: Any) -> None:
         type=int,
         help="train it N times, with this seed and the next ones, as one group",
     )
-    run.add_argument("--device", metavar="D", help="auto, cpu, cuda, cuda:1 (compute.device)")
+    _compute(run)
     ranks(run)
     trust(run)
     run.add_argument("--json", action="store_true", help="end with one line of JSON that names the run")
@@ -104,7 +109,7 @@ def _sweep(commands: Any) -> None:
     sweep.add_argument("--name", metavar="NAME", help="name of its folder (default: made of the recipe and the values)")
     sweep.add_argument("--steps", metavar="N", type=int, help="end each run after N steps")
     sweep.add_argument("--seed", metavar="S", type=int, help="the first seed (run.seed)")
-    sweep.add_argument("--device", metavar="D", help="auto, cpu, cuda, cuda:1 (compute.device)")
+    _compute(sweep)
     sweep.add_argument("--retry", action="store_true", help="try again what failed before")
     sweep.add_argument("--dry-run", action="store_true", help="only show what would be trained")
     trust(sweep)

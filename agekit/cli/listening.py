@@ -10,7 +10,7 @@ from ..sweep.study import Trial
 from ..train.run import Run
 from ..train.telling import Teller
 
-FLAGS = {"steps": "run.stop_after", "seed": "run.seed", "device": "compute.device"}
+FLAGS = {"steps": "run.stop_after", "seed": "run.seed", "device": "compute.device", "precision": "compute.precision"}
 """The keys that flags set."""
 
 

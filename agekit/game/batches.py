@@ -4,15 +4,23 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 
 from ..contracts import DataField
 
 RESIDENT_SHARE = 0.25
 """The share of a device's free memory that data may take, to live there."""
+
+PLACES = ""
+"""Among what is brought, and so no field's name: where the samples stand in the fields that live on the device."""
+
+Brought = Mapping[str, Tensor]
+"""Samples on the device as they are stored: rows by field, and for fields that live there, places."""
 
 
 @dataclass(frozen=True)
@@ -50,8 +58,11 @@ class Batches:
         self._arrays = arrays
         self._resident: dict[str, Tensor | None] = {}
 
+    def lives_there(self, name: str) -> bool:
+        """Whether a field lives on the device, where it is brought when it is first asked for."""
+        return self._settled(name) is not None
+
     def _settled(self, name: str) -> Tensor | None:
-        """A field on the device, brought there when it is first used; None where it stays in the host's memory."""
         if name not in self._resident:
             array = self._arrays[name]
             fits = self.layout.device.type == "cuda" and array.nbytes < RESIDENT_SHARE * self._free_bytes()
@@ -62,20 +73,42 @@ class Batches:
         free: int = torch.cuda.mem_get_info(self.layout.device)[0]
         return free
 
-    def take(self, indices: np.ndarray, names: Iterable[str], mirrored: Tensor | None = None) -> dict[str, Tensor]:
+    def take(
+        self, indices: NDArray[np.int64], names: Iterable[str], mirrored: Tensor | None = None
+    ) -> dict[str, Tensor]:
         """The values of some fields at these samples; where `mirrored` [n] is true, flipped left to right."""
-        return {name: self._take(indices, name, mirrored) for name in dict.fromkeys(names)}
+        names = list(dict.fromkeys(names))
+        return self.values(self.bring(indices, names), names, mirrored)
 
-    def _take(self, indices: np.ndarray, name: str, mirrored: Tensor | None) -> Tensor:
-        settled = self._settled(name)
-        if settled is not None:
-            stored = settled[torch.from_numpy(indices).to(self.layout.device)]
-        else:
-            stored = torch.from_numpy(self._arrays[name][indices]).to(self.layout.device)
-        field = self.fields[name]
+    def bring(self, indices: NDArray[np.int64], names: Iterable[str]) -> dict[str, Tensor]:
+        """What is needed of these samples to have the values of some fields, on its way to the device."""
+        return self.send(self.gather(indices, names))
+
+    def gather(self, indices: NDArray[np.int64], names: Iterable[str]) -> dict[str, Tensor]:
+        """What is needed of these samples, in the host's memory: where the device can fetch it by itself, if it can."""
+        names = list(names)
+        found = {name: torch.from_numpy(self._arrays[name][indices]) for name in names if not self.lives_there(name)}
+        if len(found) < len(names):
+            found[PLACES] = torch.from_numpy(indices)
+        pinned = self.layout.device.type == "cuda"
+        return {name: one.pin_memory() for name, one in found.items()} if pinned else found
+
+    def send(self, gathered: Mapping[str, Tensor]) -> dict[str, Tensor]:
+        """What was gathered, on its way to the device; nobody waits for it."""
+        return {name: one.to(self.layout.device, non_blocking=True) for name, one in gathered.items()}
+
+    def values(
+        self, brought: Brought, names: Iterable[str], mirrored: Tensor | None = None, rows: slice = slice(None)
+    ) -> dict[str, Tensor]:
+        """The values of fields at rows of what was brought; computed on the device."""
+        return {name: self._values(brought, name, mirrored, rows) for name in names}
+
+    def _values(self, brought: Brought, name: str, mirrored: Tensor | None, rows: slice) -> Tensor:
+        settled, field = self._settled(name), self.fields[name]
+        stored = brought[name][rows] if settled is None else settled[brought[PLACES][rows]]
         if mirrored is not None:
             flipped = mirror(stored, field)
-            stored = torch.where(mirrored.view(-1, *[1] * (stored.ndim - 1)), flipped, stored)
+            stored = torch.where(mirrored[rows].view(-1, *[1] * (stored.ndim - 1)), flipped, stored)
         return as_values(stored, field, self.layout)
 
 
@@ -85,13 +118,14 @@ def mirror(stored: Tensor, field: DataField) -> Tensor:
     if not field.mirrored:
         return flipped
     if field.values == "vector":
-        return flipped[:, _exchanged(field.mirrored, stored.shape[1])]
-    table = torch.tensor(_exchanged(field.mirrored, 256), dtype=stored.dtype, device=stored.device)
-    return table[flipped.long()]
+        return flipped[:, _exchanged(field.mirrored, stored.shape[1], stored.device)]
+    return _exchanged(field.mirrored, 256, stored.device).to(stored.dtype)[flipped.long()]
 
 
-def _exchanged(pairs: Sequence[tuple[int, int]], count: int) -> list[int]:
+@lru_cache(maxsize=64)
+def _exchanged(pairs: Sequence[tuple[int, int]], count: int, device: torch.device) -> Tensor:
+    """The numbers below `count`, those of each pair exchanged: made once, for it is waited for."""
     order = list(range(count))
     for a, b in pairs:
         order[a], order[b] = b, a
-    return order
+    return torch.tensor(order, device=device)

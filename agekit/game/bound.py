@@ -10,9 +10,16 @@ from typing import Any
 from ..contracts import Controller, Dataset, Loss, Measure, Network, Operator, Optimizer, Reference, Schedule
 from ..recipe.language import Expression
 from ..recipe.source import Document
-from ..recipe.tables import About, Compute, MetricKeys, NetworkKeys, Run, Sentinel, Stage, View
+from ..recipe.tables import About, Compute, MetricKeys, NetworkKeys, Run, Sentinel, Stage, View, in_steps
 
-ELSEWHERE = ("data.root", "data.held_out.root", "compute.device", "compute.patience", "compute.threads")
+ELSEWHERE = (
+    "data.root",
+    "data.held_out.root",
+    "compute.device",
+    "compute.patience",
+    "compute.threads",
+    "compute.graphs",
+)
 """What may differ where a run is gone on with: none of it changes what is computed, though rounding may differ."""
 
 
@@ -127,3 +134,10 @@ def lasting(tree: Mapping[str, Any]) -> dict[str, Any]:
         if isinstance(table, dict):
             table.pop(last, None)
     return kept
+
+
+def length_of(stage: BoundStage, samples: int) -> int:
+    """The steps of a stage: what it says itself, or else what `[run]` says."""
+    keys, run = stage.keys, stage.run
+    steps, epochs = (keys.steps, keys.epochs) if keys.steps or keys.epochs else (run.steps, run.epochs)
+    return steps or in_steps(f"{epochs} epochs", samples // stage.batch)

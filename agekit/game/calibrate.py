@@ -11,12 +11,13 @@ from torch.nn.modules.batchnorm import _BatchNorm
 
 from ..data.order import indices
 from ..recipe.language import Call, Expression
+from .compiling import as_written
 from .flow import Flow
 from .game import Game
 from .graph import Graph, Node
 from .networks import Buffers, call_with, fresh_buffers, normalisers
 from .plan import Mode
-from .randomness import Part
+from .randomness import Draws, Part
 
 CALIBRATION_BATCHES = 8
 Key = tuple[Part, ...]
@@ -118,6 +119,6 @@ def evaluate(
         with game.precision():
             return call_with(network, buffers, inputs)
 
-    with torch.no_grad(), _judged(game, by_batch):
+    with torch.no_grad(), _judged(game, by_batch), as_written(game.compiled):
         modes: list[Mode] = ["constant"] * len(nodes)
-        return Flow(nodes, modes, game.scope, apply, game.device, key).run(leaves)
+        return Flow(nodes, modes, game.scope, apply, Draws(game.device, *key)).run(leaves)

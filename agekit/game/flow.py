@@ -16,14 +16,15 @@ from .blame import blamed
 from .graph import Node, Scope
 from .plan import Bind, Mode, PlannedTerm
 from .portions import Portion
-from .randomness import Cut, Part, generator, seed_networks
+from .precision import exactly
+from .randomness import Cut, Draws, Part
 
 Apply = Callable[[int, Node, tuple[Any, ...]], Any]
 """How a network is applied: the node's number, the node, its inputs."""
 
 
 class Flow:
-    """The values of one evaluation; its draws are functions of `key`, and are cut for a portion of a batch."""
+    """The values of one evaluation; its draws are cut for a portion of a batch."""
 
     def __init__(
         self,
@@ -31,12 +32,11 @@ class Flow:
         modes: Sequence[Mode],
         scope: Scope,
         apply: Apply,
-        device: torch.device,
-        key: tuple[Part, ...],
+        draws: Draws,
         watched: frozenset[int] = frozenset(),
         portion: Portion | None = None,
     ) -> None:
-        self.nodes, self.modes, self.scope, self.apply, self.device, self.key = nodes, modes, scope, apply, device, key
+        self.nodes, self.modes, self.scope, self.apply, self.draws = nodes, modes, scope, apply, draws
         self.watched = watched
         self.portion = portion
         self.values: list[Any] = []
@@ -62,12 +62,12 @@ class Flow:
         if node.op == "derived":
             return inputs[0]
         if node.op == "network":
-            seed_networks(self.device, *self.key, "within", node.text)
-            with self._cutting(), blamed(f"networks.{node.name}, applied in {node.text}"):
+            named = blamed(f"networks.{node.name}, applied in {node.text}")
+            with self.draws.within("within", node.text), self._cutting(), named:
                 return self.apply(index, node, inputs)
         operator: Operator = self.scope.operators[node.name]
         named = blamed(f"operator {node.name}, applied in {node.text}")
-        with torch.autocast(self.device.type, enabled=False), self._cutting(), named:
+        with exactly(self.draws.device), self._cutting(), named:
             return operator(*map(precise, inputs), **self.chance(operator, "operator", node.name))
 
     def _cutting(self) -> AbstractContextManager[object]:
@@ -80,8 +80,8 @@ class Flow:
             tensor: Tensor = value
             return tensor
         if index not in self._drawn:
-            with torch.set_grad_enabled(self.modes[index] != "constant"), self._cutting():
-                seed_networks(self.device, *self.key, "of", self.nodes[index].text)
+            graph = torch.set_grad_enabled(self.modes[index] != "constant")
+            with graph, self.draws.within("of", self.nodes[index].text), self._cutting():
                 self._drawn[index] = value.rsample()
         return self._drawn[index]
 
@@ -89,7 +89,7 @@ class Flow:
         """The generator for a component that draws; nothing for one that does not."""
         if not draws(type(component).__call__):
             return {}
-        return {"generator": generator(self.device, *self.key, *name)}
+        return {"generator": self.draws.generator(*name)}
 
     def operands(self, binds: Iterable[Bind], reference: Reference | None) -> list[Any]:
         """What operands are bound to: samples in float32 or better, distributions, or the reference itself."""
@@ -116,7 +116,7 @@ class Flow:
         term = planned.term
         try:
             named = blamed(f"term {term.name}: {term.label}", term.loss)
-            with torch.autocast(self.device.type, enabled=False), named:
+            with exactly(self.draws.device), named:
                 return term.loss(*operands, **self.chance(term.loss, "term", term.name)).mean()
         except ValueError as error:
             raise RecipeError([Problem(f"term {term.name}", f"{term.label}: {error}")]) from error

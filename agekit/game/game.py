@@ -2,36 +2,39 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import replace
 from typing import Literal
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from torch import Tensor, nn
+from torch import Tensor
 
 from ..contracts import DataField, Progress
 from ..data.order import indices
 from ..errors import ComputeError
-from ..recipe.tables import in_steps, weight_at
-from .batches import Batches, Layout
-from .bound import BoundStage, Player, Recipe
+from ..recipe.tables import weight_at
+from .ahead import Ahead
+from .batches import Batches, Brought, Layout
+from .bound import BoundStage, Player, Recipe, length_of
 from .check import view_expressions
+from .compiling import compile_networks
 from .controllers import Controllers
+from .dealing import Dealer
 from .fit import check_batches, check_ranks, misfit
 from .graph import Node
 from .networks import Buffers, build, clones, follow, set_modes
-from .plan import MetricsPlan, Plan, ViewPlan, plan_metrics, plan_player, plan_view
-from .portions import Portion, portions
-from .randomness import Part, generator
+from .plan import MetricsPlan, ViewPlan, plan_metrics, plan_player, plan_view
+from .portions import portions
+from .precision import PRECISIONS
+from .randomness import Draws, Part
 from .ranks import ALONE, Ranks
+from .recording import CudaGraphs, Recorder, Routine, make_recordable, unrecordable
 from .scope import scope_of
+from .settle import settle
 from .step import Made, Step
 from .update import Seat, Seen, Table, Update, Weights
-
-PRECISIONS = {"fp32": torch.float32, "tf32": torch.float32, "bf16": torch.float32, "fp64": torch.float64}
-"""The type of weights and data; bf16 is entered inside the networks, by autocast."""
 
 Samples = Literal["held out", "training", "draws"]
 """What something is shown or judged on: data that is held out, data of training, or no data at all."""
@@ -52,8 +55,11 @@ class Game:
         device: torch.device,
         held_out: Mapping[str, np.ndarray] | None = None,
         ranks: Ranks = ALONE,
+        recorder: Recorder | None = None,
     ) -> None:
+        recipe = replace(recipe, compute=settle(recipe.compute, device, ranks.count))
         self.recipe = recipe
+        self.recorder = recorder or (CudaGraphs(device) if recipe.compute.graphs else None)
         self.ranks = ranks
         self.device = device
         self.fields = fields
@@ -75,6 +81,7 @@ class Game:
         self.steps_done = 0
         self.factors: Mapping[str, float] = {}  # of learning rates, by player
         self.enter(0)
+        self.compiled = compile_networks(self.networks, recipe, self.scope) if recipe.compute.compile else []
 
     def enter(self, position: int) -> None:
         """Begin a stage: its players sit down, with fresh optimizers or those of the stage before."""
@@ -83,6 +90,19 @@ class Game:
         self.stage: BoundStage = self.recipe.stages[position]
         self.stage_step = 0
         set_modes(self.networks, self.stage)
+        reference, compute = self.recipe.reference, self.recipe.compute
+        ahead = Ahead() if self.device.type == "cuda" else None  # on a CPU there is no time to be saved
+        self.dealer = Dealer(self.stage, position, reference, self.batches, self.layout.dtype, ahead)
+        self.portions = portions(self.stage.batch, compute.micro_batch, self.ranks.count)
+        self.table = Table(
+            self.stage,
+            self.networks,
+            self.scope,
+            reference,
+            self.precision,
+            self.ranks,
+            together=compute.batch_norm == "together",
+        )
         self.controllers = Controllers(
             self.stage.players, self.scope, self.recipe.reference, self.device, self.controllers
         )
@@ -104,7 +124,22 @@ class Game:
                 {**before.optimizer.state_dict(), "param_groups": optimizer.state_dict()["param_groups"]}
             )
         measured = self.controllers.measured(player.name)
-        return Seat(player, plan_player(player, self.scope), optimizer, parameters, measured)
+        seat = Seat(player, plan_player(player, self.scope), optimizer, parameters, measured)
+        if self.recorder and not unrecordable(optimizer, self.stage):
+            make_recordable(optimizer, self.recorder.rates, self.device)
+            last = self._routine(seat, True, self.recorder)
+            seat.routines = {True: last, False: self._routine(seat, False, self.recorder) if measured else last}
+        return seat
+
+    def unrecorded(self) -> dict[str, str]:
+        """Why updates are played anew each time, although this device records them; by player."""
+        reasons = {
+            seat.player.name: next((one.refused for one in seat.routines.values() if one.refused), "")
+            if seat.routines
+            else unrecordable(seat.optimizer, self.stage)
+            for seat in (self.seats if self.recorder else ())
+        }
+        return {name: reason for name, reason in reasons.items() if reason}
 
     @property
     def steps_per_epoch(self) -> int:
@@ -175,7 +210,7 @@ class Game:
     def _set_rate(self, seat: Seat) -> float:
         rate = weight_at(seat.player.optimizer.lr, self.progress) * self.factors.get(seat.player.name, 1.0)
         for group in seat.optimizer.param_groups:
-            group["lr"] = rate
+            group["lr"] = group["lr"].fill_(rate) if isinstance(group["lr"], Tensor) else rate
         return rate
 
     def _shares(self, rates: Mapping[str, float]) -> dict[str, float]:
@@ -190,10 +225,13 @@ class Game:
         Where the recipe has updates skipped that come to no numbers, such a one leaves all as it was. To know, each
         waits for the device.
         """
-        skips = self.stage.sentinel.skips > 0
+        last, skips = update + 1 == seat.player.updates, self.stage.sentinel.skips > 0
+        if last in seat.routines:
+            brought = self.dealer.bring(seat.plan, update, self.stage_step)
+            return seat.routines[last](self._key(seat, update), brought, weights)
         kept = {name: clones(network) for name, network in self.networks.items()} if skips else {}
         terms, norms = self.gradients(seat, update, weights)
-        made = Made(terms, norms, nn.utils.get_total_norm(p.grad for p in seat.parameters if p.grad is not None))
+        made = Made(terms, norms, seat.gradient_norm())
         if skips and not made.finite():
             self.put_back(kept)
             return replace(made, skipped=True)
@@ -215,50 +253,31 @@ class Game:
         The result is the terms, unweighted and detached, and, of the last update, the norms that are asked for. Each
         portion's values are shown to `seen` as they are there, and before they are led back.
         """
+        brought = self.dealer.bring(seat.plan, update, self.stage_step)
+        last = update + 1 == seat.player.updates
+        return self._gradients(seat, last, Draws(self.device, *self._key(seat, update)), brought, weights, seen)
+
+    def _key(self, seat: Seat, update: int) -> tuple[Part, ...]:
+        return self.recipe.run.seed, self.steps_done, seat.player.name, update
+
+    def _gradients(
+        self, seat: Seat, last: bool, draws: Draws, brought: Brought, weights: Weights, seen: Seen | None = None
+    ) -> tuple[dict[str, Tensor], dict[str, Tensor]]:
+        """All of an update that is computed on the device, but for the optimizer's step."""
         for name, network in self.networks.items():
             network.requires_grad_(name in seat.player.owns)
-        key: tuple[Part, ...] = (self.recipe.run.seed, self.steps_done, seat.player.name, update)
-        dealt = self._deal(seat.plan, update, key)
-        compute = self.recipe.compute
-        table = Table(
-            self.stage,
-            self.networks,
-            self.scope,
-            self.recipe.reference,
-            self.device,
-            self.precision,
-            self.ranks,
-            together=compute.batch_norm == "together",
-        )
-        last = update + 1 == seat.player.updates
         measured = [p.term.name for p in seat.plan.terms if last and p.term.name in seat.measured]
-        whole = portions(self.stage.batch, compute.micro_batch, self.ranks.count)
-        return Update(table, seat, key, whole, dealt, seen).gradients(weights, measured)
+        leaves = self.dealer.leaves(seat.plan, draws, brought)
+        return Update(self.table, seat, draws, self.portions, leaves, seen).gradients(weights, measured)
 
-    def _deal(
-        self, plan: Plan, update: int, key: tuple[Part, ...]
-    ) -> Callable[[Portion, Collection[int]], dict[str, Tensor]]:
-        """What is dealt to an update: a function from a portion, and the nodes that are wanted, to their leaves."""
-        drawn = {name: self.draw(self.stage.batch, *key, name) for name in plan.draws}
-        chosen, mirrored = self._chosen(plan, update, key) if plan.fields else (None, None)
+    def _routine(self, seat: Seat, last: bool, recorder: Recorder) -> Routine:
+        def play(draws: Draws, brought: Brought, weights: Weights) -> Made:
+            terms, norms = self._gradients(seat, last, draws, brought, weights)
+            made = Made(terms, norms, seat.gradient_norm())
+            seat.optimizer.step()
+            return made
 
-        def leaves(portion: Portion, wanted: Collection[int]) -> dict[str, Tensor]:
-            found = {name: codes[portion.rows] for name, codes in drawn.items()}
-            fields = [node.name for index, node in enumerate(plan.nodes) if node.op == "field" and index in wanted]
-            if fields and chosen is not None:
-                turned = mirrored[portion.rows] if mirrored is not None else None
-                found |= self.data().take(chosen[portion.rows], fields, turned)
-            return found
-
-        return leaves
-
-    def _chosen(self, plan: Plan, update: int, key: tuple[Part, ...]) -> tuple[NDArray[np.int64], Tensor | None]:
-        """Which samples make the batch, and which of them are mirrored, where the recipe has it."""
-        chosen = self.batch_of(plan.player, update, self.position, self.stage_step)
-        if not self.stage.flip:
-            return chosen, None
-        chance = generator(self.device, *key, "flip")
-        return chosen, torch.rand(self.stage.batch, generator=chance, device=self.device) < 0.5
+        return Routine(recorder, play, self.device, self.layout.dtype)
 
     def batch_of(self, player: str, update: int, position: int, stage_step: int) -> NDArray[np.int64]:
         """Which samples make the batch of a player's update, at a step of a stage."""
@@ -267,10 +286,7 @@ class Game:
 
     def draw(self, count: int, *key: Part) -> Tensor:
         """Codes drawn from the reference, [count, dim]: a function of the key alone."""
-        if self.recipe.reference is None:
-            raise ComputeError("codes cannot be drawn: the recipe has no [latent]")
-        drawn = self.recipe.reference.sample(count, generator=generator(self.device, *key))
-        return drawn.to(self.layout.dtype)
+        return self.dealer.draw(count, Draws(self.device, *key))
 
     def precision(self) -> torch.autocast:
         """The precision in which networks are applied."""
@@ -282,10 +298,3 @@ class Game:
         for name, network in self.networks.items():
             for inner, tensor in network.state_dict().items():
                 yield f"{name}.{inner}", tensor
-
-
-def length_of(stage: BoundStage, samples: int) -> int:
-    """The steps of a stage: what it says itself, or else what `[run]` says."""
-    keys, run = stage.keys, stage.run
-    steps, epochs = (keys.steps, keys.epochs) if keys.steps or keys.epochs else (run.steps, run.epochs)
-    return steps or in_steps(f"{epochs} epochs", samples // stage.batch)

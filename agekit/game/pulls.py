@@ -11,12 +11,13 @@ import torch
 from torch import Tensor, nn
 
 from ..data.order import indices
+from .compiling import as_written
 from .flow import Flow
 from .game import Game
 from .graph import Node
 from .networks import call_with, clones
 from .portions import portions
-from .randomness import Part
+from .randomness import Draws, Part
 from .update import Seat
 
 TOTAL = "total"
@@ -40,7 +41,8 @@ def pulls(game: Game, weights: Mapping[str, Mapping[str, float | Tensor]]) -> di
     Where batches come in portions the batch is one of these. Nothing moves: no weight, no gradient in store, no
     statistics of batch-norm.
     """
-    return {seat.player.name: _pulls(game, seat, weights[seat.player.name]) for seat in game.seats}
+    with as_written(game.compiled):
+        return {seat.player.name: _pulls(game, seat, weights[seat.player.name]) for seat in game.seats}
 
 
 def _pulls(game: Game, seat: Seat, weights: Mapping[str, float | Tensor]) -> Pulls:
@@ -61,9 +63,8 @@ def _gradients(game: Game, seat: Seat, weights: Mapping[str, float | Tensor]) ->
     for name, network in game.networks.items():
         network.requires_grad_(name in seat.player.owns)
     plan, key = seat.plan, (game.recipe.run.seed, "pulls", seat.player.name)
-    flow = Flow(plan.nodes, plan.modes, game.scope, _apply(game), game.device, key, plan.watched).run(
-        _leaves(game, seat, key)
-    )
+    draws = Draws(game.device, *key)
+    flow = Flow(plan.nodes, plan.modes, game.scope, _apply(game), draws, plan.watched).run(_leaves(game, seat, key))
     found = {}
     for planned in plan.terms:
         value = weights[planned.term.name] * flow.term(planned, game.recipe.reference)

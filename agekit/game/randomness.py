@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from typing import Any
 
 import torch
@@ -39,6 +40,67 @@ def seed_networks(device: torch.device, *parts: Part) -> None:
 def generator(device: torch.device, *parts: Part) -> torch.Generator:
     """A generator on a device, seeded by these parts."""
     return torch.Generator(device).manual_seed(seed_of(*parts))
+
+
+class Draws:
+    """Where the draws of one evaluation come from: each is a function of `key` and of what it is for."""
+
+    def __init__(self, device: torch.device, *key: Part) -> None:
+        self.device, self.key = device, key
+
+    def generator(self, *name: Part) -> torch.Generator:
+        """The generator for something that is handed one."""
+        return generator(self.device, *self.key, *name)
+
+    @contextmanager
+    def within(self, *name: Part) -> Iterator[None]:
+        """Meanwhile, what is handed no generator, such as a layer, draws by this name."""
+        seed_networks(self.device, *self.key, *name)
+        yield
+
+
+class KeptDraws(Draws):
+    """Draws of one evaluation after another, by the same generators: a recording holds on to these."""
+
+    def __init__(self, device: torch.device) -> None:
+        super().__init__(device)
+        self._kept: list[tuple[tuple[Part, ...], torch.Generator]] = []
+        self._handed = 0
+
+    @property
+    def generators(self) -> list[torch.Generator]:
+        """All that were handed out, in order."""
+        return [one for _, one in self._kept]
+
+    def turn(self, *key: Part) -> None:
+        """Begin an evaluation: seed every generator for this key, without waiting for the device."""
+        self.key, self._handed = key, 0
+        for name, one in self._kept:
+            one.manual_seed(seed_of(*key, *name))
+
+    def generator(self, *name: Part) -> torch.Generator:
+        """The next of the generators: every evaluation asks for the same ones, in the same order."""
+        if self._handed == len(self._kept):
+            self._kept.append((name, super().generator(*name)))
+        kept, one = self._kept[self._handed]
+        assert kept == name, f"{name} is drawn where {kept} was"  # noqa: S101 - a plan does not change
+        self._handed += 1
+        return one
+
+    @contextmanager
+    def within(self, *name: Part) -> Iterator[None]:
+        """Meanwhile, torch's own generator of the device is one of those that are kept."""
+        torch.default_generator.manual_seed(seed_of(*self.key, *name))
+        if self.device.type != "cuda":
+            yield
+            return
+        own = torch.cuda.default_generators[self.device.index or 0]  # which cannot be seeded while it is recorded
+        before = own.graphsafe_get_state()
+        own.graphsafe_set_state(self.generator(*name).graphsafe_get_state())
+        try:
+            yield
+        finally:
+            own.graphsafe_set_state(before)
 
 
 class Cut(TorchDispatchMode):  # type: ignore[no-untyped-call]

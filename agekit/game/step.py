@@ -24,6 +24,11 @@ class Made:
     gradient: Tensor
     skipped: bool = False
 
+    def copied(self) -> Made:
+        """The same, on its own."""
+        terms, norms = ({name: value.clone() for name, value in told.items()} for told in (self.terms, self.norms))
+        return Made(terms, norms, self.gradient.clone(), self.skipped)
+
     def finite(self) -> bool:
         """Whether all of it is numbers; waits for the device."""
         return bool(torch.stack([value.double() for value in (*self.terms.values(), self.gradient)]).isfinite().all())

@@ -19,8 +19,9 @@ from .networks import Buffers, call_with, clones, statistics_of
 from .normalise import Synchronised
 from .plan import Mode, Passes, Plan, passes
 from .portions import Portion
-from .randomness import Part
+from .randomness import Draws
 from .ranks import Ranks
+from .recording import Routine
 
 Weights = Mapping[str, float | Tensor]
 Seen = Callable[[Portion, Flow], None]
@@ -32,7 +33,8 @@ Slopes = Mapping[int, Tensor]
 class Seat:
     """A player at the table: its plan, its optimizer, and the parameters it trains.
 
-    `measured` names the terms of whose gradients some controller asks for the norms.
+    `measured` names the terms of whose gradients some controller asks for the norms; `routines` are recordings of its
+    updates, of the last one in a step and of the others.
     """
 
     player: Player
@@ -40,6 +42,11 @@ class Seat:
     optimizer: torch.optim.Optimizer
     parameters: list[nn.Parameter]
     measured: frozenset[str]
+    routines: dict[bool, Routine] = field(default_factory=dict)
+
+    def gradient_norm(self) -> Tensor:
+        """The norm of the gradient that an update left."""
+        return nn.utils.get_total_norm(p.grad for p in self.parameters if p.grad is not None)
 
 
 @dataclass(frozen=True)
@@ -50,7 +57,6 @@ class Table:
     networks: Mapping[str, nn.Module]
     scope: Scope
     reference: Reference | None
-    device: torch.device
     precision: Callable[[], torch.autocast]
     ranks: Ranks
     together: bool
@@ -81,7 +87,7 @@ class Update:
 
     table: Table
     seat: Seat
-    key: tuple[Part, ...]
+    draws: Draws
     portions: Sequence[Portion]
     leaves: Callable[[Portion, Collection[int]], Mapping[str, Any]]
     seen: Seen | None = None
@@ -150,7 +156,7 @@ class Update:
         modes = self.seat.plan.modes
         live = {node: value.requires_grad_() for node, value in operands.items() if modes[node] != "constant"}
         apply = partial(self._apply, self.portions[0])
-        flow = Flow((), (), self.table.scope, apply, self.table.device, self.key)
+        flow = Flow((), (), self.table.scope, apply, self.draws)
         values = {
             planned.term.name: flow.value_of(
                 planned, [self.table.reference if b.node is None else operands[b.node] for b in planned.binds]
@@ -182,7 +188,7 @@ class Update:
         modes: Sequence[Mode] = plan.modes if graph else ["constant"] * len(plan.nodes)
         watched = plan.watched if graph else frozenset()
         apply = partial(self._apply, portion)
-        flow = Flow(plan.nodes, modes, table.scope, apply, table.device, self.key, watched, portion)
+        flow = Flow(plan.nodes, modes, table.scope, apply, self.draws, watched, portion)
         flow.run(self.leaves(portion, wanted), wanted)
         if self.seen:
             self.seen(portion, flow)

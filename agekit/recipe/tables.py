@@ -243,10 +243,17 @@ class Compute(Table):
     """`[compute]`: where and how precisely."""
 
     device: str = Field("auto", description="auto, cpu, cuda, cuda:1, …; auto takes a GPU where there is one")
-    precision: Literal["fp32", "tf32", "bf16", "fp64"] = Field(
-        "fp32", description="of the networks; divergences and other losses are computed in float32 or better"
+    precision: Literal["auto", "fp32", "tf32", "bf16", "fp64"] = Field(
+        "auto",
+        description="of the networks; auto is tf32 where CUDA has it, or else fp32; losses are in float32 or better",
     )
     channels_last: bool = Field(True, description="lay images out channels last, as convolutions like it")
+    graphs: bool | Literal["auto"] = Field(
+        "auto", description="record whole updates as CUDA graphs; auto does so on CUDA, where one rank plays"
+    )
+    compile: bool = Field(
+        False, description="compile networks by torch.compile, but for those under gradient penalties"
+    )
     deterministic: bool = Field(True, description="refuse operations whose result is not repeatable")
     micro_batch: Count | None = Field(
         None,

@@ -51,16 +51,21 @@ class RunConsole:
         self._header: list[str] = []
         self._working_since: float | None = None
         self._judged: list[str] = []
+        self._unrecorded: Mapping[str, str] = {}
+        self._preparing: dict[str, float] = {}
         self._began = time.monotonic()
         self._first = 0
 
     def preparing(self, part: str, done: int, total: int) -> None:
         """Show how far the preparation of a part of the data, training or held-out, is."""
+        seconds = time.monotonic() - self._preparing.setdefault(part, time.monotonic())
+        rate = f"{done / seconds:,.0f} images/s" if seconds > 0 else ""
         if not self.live:
             if done == total:
-                self.console.print(f"prepared {total:,} {part} samples")
+                self.console.print(f"prepared {total:,} {part} samples{rate and f', {rate}'}")
             return
         self._show(f"preparing {part} data", done, total)
+        self._bar.update(self._task, rate=rate)
         if done == total:
             self.stop(keep=False)
 
@@ -89,6 +94,10 @@ class RunConsole:
         self._judged = [] if ends else judged or self._judged
         for event in line.get("sentinel", ()):
             self.console.print(told(event), style="yellow")
+        if (unrecorded := line["clock"].get("unrecorded", {})) != self._unrecorded:
+            self._unrecorded = unrecorded
+            for player, reason in unrecorded.items():
+                self.console.print(f"graphs    none of {player}'s updates: {reason}", style="dim")
         if self._live:
             self._show("training", line["step"], total)
             self._bar.update(self._task, rate=f"{rate:,.0f} images/s")

@@ -9,7 +9,9 @@ from contextlib import contextmanager
 
 import torch
 
-from ..errors import ComputeError
+from ..errors import ComputeError, PluginError
+from ..game.precision import set_tf32
+from ..game.settle import settle
 from ..memory import lacking
 from ..recipe.tables import Compute
 
@@ -24,9 +26,7 @@ def prepare_compute(compute: Compute) -> torch.device:
         torch.set_num_threads(compute.threads)
     if device.type == "cuda":
         os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
-        tf32 = compute.precision == "tf32"
-        torch.backends.cuda.matmul.allow_tf32 = tf32
-        torch.backends.cudnn.allow_tf32 = tf32
+        set_tf32(settle(compute, device).precision == "tf32")
         torch.backends.cudnn.benchmark = not compute.deterministic
     torch.use_deterministic_algorithms(compute.deterministic)
     torch.utils.deterministic.fill_uninitialized_memory = False  # type: ignore[attr-defined]  # an eighth of a small step
@@ -50,11 +50,20 @@ def choose_device(wanted: str) -> torch.device:
 
 
 def describe(device: torch.device, compute: Compute) -> str:
-    """The device and the precision, in words."""
-    if device.type == "cuda":
-        return f"{torch.cuda.get_device_name(device)}, {compute.precision}"
-    precision = "fp32 (tf32 is for CUDA)" if compute.precision == "tf32" else compute.precision
-    return f"CPU ({platform.machine()}, {torch.get_num_threads()} threads), {precision}"
+    """The device, and all that was chosen for it, in words."""
+    cuda, chosen = device.type == "cuda", settle(compute, device)
+    here = (
+        torch.cuda.get_device_name(device) if cuda else f"CPU ({platform.machine()}, {torch.get_num_threads()} threads)"
+    )
+    said = [
+        here,
+        "fp32 (tf32 is for CUDA)" if chosen.precision == "tf32" and not cuda else chosen.precision,
+        *(["channels last"] if chosen.channels_last else []),
+        *(["compiled"] if chosen.compile else []),
+        *(["CUDA graphs"] if chosen.graphs else ["no CUDA graphs"] if cuda else []),
+        *([] if chosen.deterministic else ["not repeatable"]),
+    ]
+    return ", ".join(said)
 
 
 @contextmanager
@@ -65,7 +74,7 @@ def explained(compute: Compute, left: str = "") -> Iterator[None]:
     """
     try:
         yield
-    except (MemoryError, OSError, RuntimeError) as error:
+    except (MemoryError, OSError, RuntimeError, PluginError) as error:
         if said := lacking(error):
             raise ComputeError(f"{said}; {_smaller(compute)}{f'; {left}' if left else ''}") from error
         if compute.deterministic and "deterministic" in str(error):
@@ -73,6 +82,8 @@ def explained(compute: Compute, left: str = "") -> Iterator[None]:
             raise ComputeError(
                 f"{said}; compute.deterministic=false allows it, and gives up repeatable bytes"
             ) from error
+        if type(error.__cause__ or error).__module__.startswith(("torch._dynamo", "torch._inductor")):
+            raise ComputeError(f"a network cannot be compiled: {error}; compute.compile=false does without") from error
         raise
 
 

@@ -14,8 +14,9 @@ import torch
 from .. import __version__
 from ..data.prepared import Prepared
 from ..files import sha256_of
+from ..game.bound import length_of
 from ..game.cost import Cost
-from ..game.game import Game, length_of
+from ..game.game import Game
 from ..game.work import work_of
 from ..plugins import Loaded
 from .data import RunData
@@ -41,6 +42,7 @@ def provenance(game: Game, data: RunData, loaded: Loaded, cost: Cost) -> dict[st
         "device_name": torch.cuda.get_device_name(device) if device.type == "cuda" else platform.machine(),
         "threads": torch.get_num_threads(),
         "ranks": game.ranks.count,
+        "compute": {**recipe.compute.model_dump(exclude={"device", "threads"}), "compiled": game.compiled},
         "stages": [
             {
                 "name": one.keys.name,

@@ -47,7 +47,7 @@ class Teller:
             ("recipe", f"{run.recipe.name}, seed {run.recipe.run.seed}"),
             ("data", f"{run.recipe.dataset_name}, {len(data):,} samples{dropped}{held_out}"),
             ("networks", f"{sizes} parameters"),
-            ("device", describe(game.device, run.recipe.compute)),
+            ("device", describe(game.device, game.recipe.compute)),
             *([("ranks", f"{game.ranks.count}, batch-norm {norm}")] if game.ranks.count > 1 else []),
             ("steps", f"{run.total_steps:,}, {game.steps_per_epoch:,} an epoch"),
             ("folder", shorten(run.folder.path)),

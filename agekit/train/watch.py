@@ -108,6 +108,8 @@ class Watch:
             line["gradients"] = {player: _plain(one.norms) for player, one in pulled.items()}
             line["cosines"] = {player: _plain(one.cosines) for player, one in pulled.items()}
         line["clock"] = {"elapsed_seconds": round(self.elapsed_seconds, 3), "images_per_second": self._rate()}
+        if reasons := self.game.unrecorded():
+            line["clock"]["unrecorded"] = reasons
         if pulled:
             line["clock"]["gradients_seconds"] = round(self._pulling_seconds, 3)
         self.metrics.write(line)
@@ -192,8 +194,17 @@ def _plain(values: Mapping[str, float]) -> dict[str, float | str]:
 
 def _numbers(values: Mapping[str, Mapping[str, float | Tensor]]) -> dict[str, dict[str, float]]:
     """Numbers by player and term, fetched from the device; what is none is left out."""
-    fetched = {player: {term: float(value) for term, value in inner.items()} for player, inner in values.items()}
-    return {player: {n: v for n, v in inner.items() if math.isfinite(v)} for player, inner in fetched.items()}
+    every = [value for inner in values.values() for value in inner.values()]
+    fetched = iter(_fetched(every))
+    numbers = {player: {name: next(fetched) for name in inner} for player, inner in values.items()}
+    return {player: {n: v for n, v in inner.items() if math.isfinite(v)} for player, inner in numbers.items()}
+
+
+def _fetched(values: Sequence[float | Tensor]) -> list[float]:
+    """All of them as numbers, those on the device in one go."""
+    there = [value.double() for value in values if isinstance(value, Tensor)]
+    numbers = iter(torch.stack(there).tolist() if there else [])
+    return [next(numbers) if isinstance(value, Tensor) else value for value in values]
 
 
 def picture_of(shown: Shown) -> np.ndarray | None:

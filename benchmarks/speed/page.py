@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any, Protocol
 
 from agekit.files import write_json, write_text
 
@@ -20,21 +21,40 @@ not taken says so.
 """
 
 
-def write(folder: Path, name: str, title: str, made_by: str, told: Mapping[str, str], rows: Sequence[Row]) -> Path:
+class Checked(Protocol):
+    """Something that was checked before anything was measured."""
+
+    def cells(self) -> list[str]: ...
+
+
+def write(
+    folder: Path,
+    name: str,
+    title: str,
+    made_by: str,
+    told: Mapping[str, str],
+    rows: Sequence[Row],
+    checked: Sequence[Checked] = (),
+) -> Path:
     """Write the page and the numbers; the page's path."""
     folder.mkdir(parents=True, exist_ok=True)
-    numbers = {"machine": told, "rows": [row.as_json() for row in rows]}
+    numbers: dict[str, Any] = {"machine": told, "rows": [row.as_json() for row in rows]}
+    if checked:
+        numbers["checks"] = [one.cells() for one in checked]
     write_json(folder / f"{name}.json", numbers)
     path = folder / f"{name}.md"
-    write_text(path, text(title, made_by, told, rows))
+    write_text(path, text(title, made_by, told, rows, checked))
     return path
 
 
-def text(title: str, made_by: str, told: Mapping[str, str], rows: Sequence[Row]) -> str:
+def text(
+    title: str, made_by: str, told: Mapping[str, str], rows: Sequence[Row], checked: Sequence[Checked] = ()
+) -> str:
     """The page."""
     facts = "".join(f"| {name} | {value} |\n" for name, value in told.items())
     notes = "".join(f"- {row.measure}: {row.note}\n" for row in rows if row.note)
-    return (
-        f"# {title}\n\nWritten by `{made_by}`. What was tried, and what it gave, is on the [page on performance]"
-        f"(../performance.md).\n\n| | |\n|---|---|\n{facts}\n{table(rows)}\n{notes and notes + chr(10)}{ABOUT}"
-    )
+    checks = [["checked", "found", "holds"], ["---"] * 3, *(one.cells() for one in checked)] if checked else []
+    right = "".join(f"| {' | '.join(line)} |\n" for line in checks)
+    parts = f"| | |\n|---|---|\n{facts}", right, table(rows), notes, ABOUT
+    more = "What was tried, and what it gave, is on the [page on performance](../performance.md)."
+    return "\n".join([f"# {title}\n", f"Written by `{made_by}`. {more}\n", *(part for part in parts if part)])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from typing import Literal
 
 import torch
@@ -9,6 +10,7 @@ from torch import Tensor
 
 from agekit.contracts import Law, Reference
 
+from ..precision import uncompiled
 from ..references import Gaussian, Sphere
 from . import pairwise
 from .clouds import FLOOR, check_dim, unknown
@@ -130,6 +132,8 @@ def median(q: Reference | Tensor) -> Tensor | float:
     return torch.pdist(some).square().median() + FLOOR
 
 
+@uncompiled
+@functools.cache
 def _gamma_median(shape: float) -> float:
     """The median of Gamma(shape), which lies between shape − 1/3 and shape, by bisection."""
     low, high = torch.tensor(max(shape - 1 / 3, 0.0), dtype=torch.float64), torch.tensor(shape, dtype=torch.float64)

@@ -28,23 +28,35 @@ def on_sphere(dim: int, like: Tensor) -> Nodes:
     The density of t is proportional to (1 − t²)^{(d−3)/2}: Gauss–Gegenbauer nodes in high dimensions, and panels that
     halve towards angle 0 in low ones.
     """
-    gaps, weights = _graded(dim) if dim <= GRADED_UP_TO else _gegenbauer(dim, 128)
-    return _tensor(gaps, like), _tensor(weights, like)
+    return _on_sphere(dim, like.device)
 
 
 def logarithmic(low: float, high: float, like: Tensor) -> Tensor:
     """Logarithms v at distance STEP from each other: the nodes e^v of ∫ f(u) du ≈ Σ STEP e^v f(e^v)."""
-    return torch.arange(math.floor(low / STEP), math.ceil(high / STEP) + 1, dtype=torch.float64).to(like.device) * STEP
+    first, last = math.floor(low / STEP), math.ceil(high / STEP)
+    return torch.arange(first, last + 1, dtype=torch.float64, device=like.device) * STEP
 
 
 def legendre(count: int, like: Tensor) -> Nodes:
     """Gauss–Legendre on [0, 1]."""
-    nodes, weights = np.polynomial.legendre.leggauss(count)
-    return _tensor((nodes + 1) / 2, like), _tensor(weights / 2, like)
+    return _legendre(count, like.device)
 
 
 @uncompiled
 @functools.cache
+def _legendre(count: int, device: torch.device) -> Nodes:
+    nodes, weights = np.polynomial.legendre.leggauss(count)
+    return _tensor((nodes + 1) / 2, device), _tensor(weights / 2, device)
+
+
+@uncompiled
+@functools.cache
+def _on_sphere(dim: int, device: torch.device) -> Nodes:
+    """On a device once and for all, since that is waited for."""
+    gaps, weights = _graded(dim) if dim <= GRADED_UP_TO else _gegenbauer(dim, 128)
+    return _tensor(gaps, device), _tensor(weights, device)
+
+
 def _graded(dim: int) -> tuple[Any, Any]:
     if dim == 1:
         return np.array([0.0, 2.0]), np.array([0.5, 0.5])
@@ -56,8 +68,6 @@ def _graded(dim: int) -> tuple[Any, Any]:
     return 2 * np.sin(angle / 2) ** 2, density / density.sum()
 
 
-@uncompiled
-@functools.cache
 def _gegenbauer(dim: int, count: int) -> tuple[Any, Any]:
     """Golub and Welsch 1969: eigenvalues of the Jacobi matrix, and the squares of its eigenvectors' first entries."""
     k, a = np.arange(1, count), (dim - 2) / 2
@@ -66,5 +76,5 @@ def _gegenbauer(dim: int, count: int) -> tuple[Any, Any]:
     return 1 - values, vectors[0] ** 2
 
 
-def _tensor(numbers: Any, like: Tensor) -> Tensor:
-    return torch.as_tensor(numbers, dtype=torch.float64, device=like.device)
+def _tensor(numbers: Any, device: torch.device) -> Tensor:
+    return torch.as_tensor(numbers, dtype=torch.float64, device=device)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import math
 from collections.abc import Iterator
 
@@ -11,7 +12,7 @@ from torch.utils.checkpoint import checkpoint
 
 from agekit.contracts import Divergence, Known, Law, Reference, option
 
-from ..precision import full_precision
+from ..precision import full_precision, uncompiled
 from ..references import Gaussian, Sphere, norm, normal
 from . import quadrature
 from .clouds import check, unknown
@@ -58,8 +59,8 @@ class SlicedWasserstein(Divergence):
         x, y = (codes @ ways).sort(dim=0).values, (other @ ways).sort(dim=0).values
         if len(x) == len(y):
             return (x - y).abs().pow(self.p).mean()
-        at_x, at_y, widths = _steps(len(x), len(y))
-        gaps = (x[at_x.to(x.device)] - y[at_y.to(y.device)]).abs().pow(self.p).mean(dim=1)
+        at_x, at_y, widths = _steps(len(x), len(y), x.device)
+        gaps = (x[at_x] - y[at_y]).abs().pow(self.p).mean(dim=1)
         return widths.to(x) @ gaps
 
     def limit(self, reference: Reference, law: Law) -> float | None:
@@ -158,9 +159,11 @@ def _points() -> Weighted:
     return [(t, weight * math.exp(-(t**2) / 2)) for t, weight in steps]
 
 
-def _steps(n: int, m: int) -> tuple[Tensor, Tensor, Tensor]:
+@uncompiled
+@functools.cache
+def _steps(n: int, m: int, device: torch.device) -> tuple[Tensor, Tensor, Tensor]:
     """Where two quantile functions are constant together: indices into either, and the widths of the steps."""
     ends: Tensor = torch.cat([torch.arange(1, n + 1) * m, torch.arange(1, m + 1) * n])
-    ends = ends.unique()  # type: ignore[no-untyped-call]
+    ends = ends.unique().to(device)  # type: ignore[no-untyped-call]
     starts = torch.cat([torch.zeros_like(ends[:1]), ends[:-1]])
     return starts // m, starts // n, (ends - starts).double() / (n * m)

@@ -138,10 +138,17 @@ def implicit_slope(w: Tensor, kappa: Tensor, dim: int, known: Moments) -> Tensor
     up = w >= known.mean
     reach = REACH * known.variance.clamp_min(0).sqrt()
     end = torch.where(up, (w + reach).clamp_max(1.0), (w - reach).clamp_min(-1.0))
-    place, weight = (torch.from_numpy(half / 2).to(w.device) for half in np.polynomial.legendre.leggauss(NODES))
+    place, weight = _halves(w.device)
     t = w[..., None] + (end - w)[..., None] * (place + 0.5)
     log_ratio = kappa[..., None] * (t - w[..., None]) + (dim - 3) / 2 * (_log_square(t) - _log_square(w)[..., None])
     return (end - w) * ((t - known.mean[..., None]) * log_ratio.exp() * weight).sum(-1)
+
+
+@functools.cache
+def _halves(device: torch.device) -> tuple[Tensor, Tensor]:
+    """Half of the Gauss–Legendre nodes and weights on [−1, 1]; on a device once, since that is waited for."""
+    place, weight = (torch.from_numpy(half / 2).to(device) for half in np.polynomial.legendre.leggauss(NODES))
+    return place, weight
 
 
 def _log_square(w: Tensor) -> Tensor:

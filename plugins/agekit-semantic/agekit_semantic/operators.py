@@ -88,7 +88,7 @@ class Overlay(agekit.Operator):
 
     def __call__(self, images: Tensor, parses: Tensor) -> Tensor:
         classes = parses.argmax(dim=1) if parses.ndim == 4 else parses
-        colours = torch.tensor(palette(), dtype=images.dtype, device=images.device).div(127.5).sub(1)
+        colours = _colours(images.dtype, images.device)
         tinted = (1 - SHOWN) * images + SHOWN * colours[classes].movedim(-1, 1)
         return torch.where(classes.unsqueeze(1) == 0, images, tinted)
 
@@ -101,6 +101,12 @@ def palette() -> list[tuple[int, int, int]]:
         return sum((number >> (3 * place + first) & 1) << (7 - place) for place in range(3))
 
     return [(bits(number, 0), bits(number, 1), bits(number, 2)) for number in range(256)]
+
+
+@cache
+def _colours(dtype: torch.dtype, device: torch.device) -> Tensor:
+    """The palette in [−1, 1], [256, 3]; on a device once and for all, since that is waited for."""
+    return torch.tensor(palette(), dtype=dtype, device=device).div(127.5).sub(1)
 
 
 def _listed(operands: tuple[agekit.Space, ...]) -> str:

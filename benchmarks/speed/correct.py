@@ -1,0 +1,222 @@
+"""Is what a device computes right? Held against the CPU in float64, and one way of playing against another."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+import torch
+from torch import Tensor
+
+import agekit
+from agekit.contracts import draws
+from agekit.game.game import Game
+from agekit.game.recording import CudaGraphs, Recorder
+from agekit.game.views import Gallery
+from agekit.train.checkpoint import restore, save
+
+from .games import Maker, Refusing, Repeating, host_drawn, loaded, weights_of, with_dropout
+
+CPU = torch.device("cpu")
+BOUNDS = {"fp64": 1e-9, "fp32": 1e-4, "tf32": 5e-2, "bf16": 3e-1}
+"""How far terms and gradients may be from float64, relative; a gradient passes up to 27 layers, and rounds in each."""
+
+EXACT = 1e-9
+STEPS = 8
+
+
+@dataclass(frozen=True)
+class Check:
+    """What was checked, what was found, and whether it holds; None where this device has nothing to check."""
+
+    what: str
+    found: str
+    holds: bool | None
+
+    def cells(self) -> list[str]:
+        """As the page's table shows it."""
+        return [self.what, self.found, {True: "yes", False: "NO", None: "not taken"}[self.holds]]
+
+
+def checks(maker: Maker, *, compiled: bool) -> Iterator[Check]:
+    """Everything, as it is found."""
+    truth = _updates(host_drawn(maker.game("compute.precision=fp64", device=CPU)))
+    for precision, bound in BOUNDS.items():
+        yield _near(maker, f"compute.precision={precision}", f"losses and gradients, {precision}", truth, bound)
+    with _any_algorithm():  # right is asked here, and not repeatable
+        found = divergences(maker.device)
+    yield found
+    yield recorded(maker, "", lambda game: game)
+    yield recorded(maker, ", dropout in a network", with_dropout)
+    yield unwaited(maker)
+    yield grown(maker)
+    yield resumed(maker)
+    if compiled:
+        yield _compiled(maker, truth)
+
+
+def _near(maker: Maker, setting: str, what: str, truth: Mapping[str, Tensor], bound: float) -> Check:
+    """What a game's updates leave, against that of the CPU in float64."""
+    ours = _updates(host_drawn(maker.game(setting, "compute.graphs=false")))
+    error, name = max((far(ours[name], truth[name]), name) for name in truth)
+    return Check(f"{what}, against the CPU in float64", f"{error:.1e} at most ({name}); ≤ {bound:.0e}", error <= bound)
+
+
+@contextmanager
+def _any_algorithm() -> Iterator[None]:
+    before = torch.are_deterministic_algorithms_enabled()
+    torch.use_deterministic_algorithms(False)
+    try:
+        yield
+    finally:
+        torch.use_deterministic_algorithms(before)
+
+
+def _compiled(maker: Maker, truth: Mapping[str, Tensor]) -> Check:
+    what, began = "losses and gradients, compiled", time.monotonic()
+    try:
+        near = _near(maker, "compute.compile=true", what, truth, BOUNDS["tf32"])
+    except (RuntimeError, agekit.PluginError) as error:
+        if type(error.__cause__ or error).__module__.startswith("torch._"):  # there is no compiler here, or it fails
+            return Check(what, f"cannot be compiled here: {str(error).splitlines()[0]}", None)
+        raise
+    return Check(near.what, f"{near.found}, after {time.monotonic() - began:.0f} s", near.holds)
+
+
+def _updates(game: Game) -> dict[str, Tensor]:
+    """The terms of one update of each player, and the gradient of each network, whole."""
+    found: dict[str, Tensor] = {}
+    for seat in game.seats:
+        name = seat.player.name
+        terms, _ = game.gradients(seat, 0, game.controllers.weights(seat.player, game.progress))
+        found |= {f"{name}.{term}": value for term, value in terms.items()}
+        gradients = [one.grad.flatten() for one in seat.parameters if one.grad is not None]
+        found[f"{name}'s gradient"] = torch.cat(gradients)
+    return {name: value.detach().double().cpu() for name, value in found.items()}
+
+
+def far(ours: Tensor, truth: Tensor) -> float:
+    """The distance, relative to the truth's length."""
+    return ((ours - truth).norm() / truth.norm().clamp_min(1e-12)).item()
+
+
+def divergences(device: torch.device) -> Check:
+    """The value and the gradient of every registered divergence that draws nothing, in float64, on both devices."""
+    registries = loaded().registries
+    chance = torch.Generator().manual_seed(0)
+    clouds = [0.7 * torch.randn(48, 6, generator=chance, dtype=torch.float64) + 0.3 for _ in "pq"]
+    given = [registries.references[name](dim=6) for name in ("sphere", "gaussian")]
+    worst, count, left = (0.0, ""), 0, []
+    for name in registries.divergences:
+        one = registries.divergences[name]()
+        here = [_value_and_slope(one, clouds[0], to) for to in (clouds[1], *given)]
+        there = [_value_and_slope(one, clouds[0].to(device), to) for to in (clouds[1].to(device), *given)]
+        pairs = [(a, b) for a, b in zip(here, there, strict=True) if a is not None and b is not None]
+        count += bool(pairs)
+        left += [] if pairs else [name]
+        worst = max([worst, *((far(b.cpu(), a), name) for a, b in pairs)])
+    found = f"{count} of them, {worst[0]:.1e} at most ({worst[1]}); ≤ {EXACT:.0e}"
+    found += f"; not {', '.join(left)}, which draw" if left else ""
+    return Check("divergences in float64, against the CPU", found, count > 0 and worst[0] <= EXACT)
+
+
+def _value_and_slope(divergence: agekit.Divergence, codes: Tensor, to: Tensor | agekit.Reference) -> Tensor | None:
+    """The value and the gradient by codes, in one; None where it draws, or does not take this."""
+    if draws(type(divergence).__call__):
+        return None
+    codes = codes.clone().requires_grad_()
+    operands = [codes, to] if "to" in divergence.operands else [codes]
+    try:
+        value = divergence(*operands)
+    except (ValueError, TypeError, AttributeError):
+        return None
+    (slope,) = torch.autograd.grad(value, [codes])
+    return torch.cat([value.detach().reshape(1), slope.flatten()])
+
+
+def recorder_of(device: torch.device) -> Recorder:
+    """What records on a device; where there are no graphs, what only seems to."""
+    return CudaGraphs(device) if device.type == "cuda" else Repeating()
+
+
+def recorded(maker: Maker, how: str, change: Callable[[Game], Game]) -> Check:
+    """Replays leave the bytes that updates leave which are played one by one."""
+    replayed = change(maker.game(recorder=recorder_of(maker.device)))
+    played = change(maker.game(recorder=Refusing()))
+    told = [[game.step().terms for _ in range(STEPS)] for game in (replayed, played)]
+    same = same_bytes(replayed, played) and repr(told[0]) == repr(told[1])
+    reasons = replayed.unrecorded()
+    found = f"refused: {reasons}" if reasons else f"{STEPS} steps: {'the same bytes' if same else 'other bytes'}"
+    graphs = "CUDA graphs" if maker.device.type == "cuda" else "recordings (no graphs: this is no CUDA device)"
+    return Check(f"{graphs} against updates played one by one{how}", found, same and not reasons)
+
+
+def same_bytes(one: Game, other: Game) -> bool:
+    """Whether two games have the same weights and buffers, to the bit."""
+    ours, theirs = weights_of(one), weights_of(other)
+    return all(torch.equal(ours[name], theirs[name]) for name in theirs)
+
+
+def unwaited(maker: Maker) -> Check:
+    """No step waits for the device, recorded or played, with the data there and with the data in the host's memory."""
+    if maker.device.type != "cuda":
+        return Check("a step without waiting for the device", "this is no CUDA device", None)
+    try:
+        for setting in ("compute.graphs=true", "compute.graphs=false"):
+            game = maker.game(setting, "data.flip=true")
+            for _ in range(4):
+                game.step()
+            with _errors_at_waits():
+                for _ in range(4):
+                    game.step()
+    except RuntimeError as error:
+        return Check("a step without waiting for the device", str(error).splitlines()[0], False)
+    return Check("a step without waiting for the device", "4 steps each, with graphs and without: none waits", True)
+
+
+@contextmanager
+def _errors_at_waits() -> Iterator[None]:
+    before = torch.cuda.get_sync_debug_mode()
+    torch.cuda.set_sync_debug_mode("error")
+    try:
+        yield
+    finally:
+        torch.cuda.set_sync_debug_mode(before)
+
+
+def grown(maker: Maker) -> Check:
+    """Memory in use after many steps is that after a few."""
+    if maker.device.type != "cuda":
+        return Check("no growth of memory", "counted on CUDA devices alone", None)
+    game = maker.game()
+    after: list[int] = []
+    for steps in (10, 100):
+        for _ in range(steps):
+            game.step()
+        after.append(torch.cuda.memory_allocated(maker.device))
+    return Check(
+        "no growth of memory", f"{after[0]:,} bytes after 10 steps, {after[1]:,} after 110", after[0] == after[1]
+    )
+
+
+def resumed(maker: Maker) -> Check:
+    """A game that is written, restored into another, and played on ends with the bytes of one that was not."""
+    through, halves = maker.game(), [maker.game(), maker.game()]
+    _play([through], 2 * STEPS)
+    with TemporaryDirectory() as folder:
+        _play(halves[:1], STEPS)
+        written = save(Path(folder), halves[0], Gallery(halves[0]), {}, keep=1)
+        restore(written, halves[1], Gallery(halves[1]))
+    _play(halves[1:], STEPS)
+    same = same_bytes(through, halves[1])
+    return Check("resuming in the middle", f"{2 * STEPS} steps: {'the same bytes' if same else 'other bytes'}", same)
+
+
+def _play(games: Sequence[Game], steps: int) -> None:
+    for game in games:
+        for _ in range(steps):
+            game.step()

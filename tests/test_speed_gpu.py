@@ -1,0 +1,86 @@
+"""`make gpu-check` and `make gpu-recipes`, on the CPU: their own code, small."""
+
+import json
+import re
+import sys
+from pathlib import Path
+
+import pytest
+import torch
+
+from agekit.game.recording import CudaGraphs
+from benchmarks import gpu, needs
+from benchmarks.speed import whole
+from benchmarks.speed.correct import Check, far
+from benchmarks.speed.games import Maker
+from benchmarks.speed.rows import NOT_TAKEN
+
+SMALL = ("--device", "cpu", "--width", "1", "--batch", "4", "--images", "16", "--threads", "1")
+BRIEF = ("--seconds", "0", "--repeats", "1", "--rounds", "1", "--steps", "2", "--scale", "0.007", "--together")
+
+
+def test_the_whole_check_runs_and_leaves_a_page(elsewhere, monkeypatch, capsys):
+    monkeypatch.setattr("benchmarks.speed.correct.STEPS", 4)
+    monkeypatch.setattr("benchmarks.speed.rounds.LEAST_ROUNDS", 1)
+    assert gpu.main(["check", *SMALL, *BRIEF, "--no-compile", "--out", "out"]) == 0
+    found = json.loads(Path("out/cpu.json").read_text())
+    checks = {what: holds for what, _, holds in found["checks"]}
+    assert len(checks) == 10
+    assert [what for what, holds in checks.items() if holds == "NO"] == []
+    here = {what for what, holds in checks.items() if holds == NOT_TAKEN}
+    assert here == {"a step without waiting for the device", "no growth of memory"}
+    assert re.search(r"\b1[3-9] of them", next(said for what, said, _ in found["checks"] if "divergences" in what))
+    rows = {row["measure"]: row["value"] for row in found["rows"]}
+    assert len(rows) == 10
+    assert [measure for measure, value in rows.items() if value is None] == [m for m in rows if "published" in m]
+    page = Path("out/cpu.md").read_text()
+    assert all(f"| {one} |" in page for one in (*rows, *checks))
+
+
+def test_what_is_wrong_ends_the_check_before_speed_is_measured(elsewhere, monkeypatch, capsys):
+    monkeypatch.setattr("benchmarks.speed.gpu.checks", lambda *_, **__: [Check("sums", "2 + 2 = 5", holds=False)])
+    assert gpu.main(["check", *SMALL, "--out", "out"]) == 1
+    assert "WRONG: sums: 2 + 2 = 5" in capsys.readouterr().err
+    assert json.loads(Path("out/cpu.json").read_text())["rows"] == []
+
+
+def test_a_wrong_gradient_is_far_and_a_rounded_one_near():
+    truth = torch.tensor([3.0, 4.0])
+    assert far(truth + torch.tensor([0.0, 0.05]), truth) == pytest.approx(0.01, rel=1e-4)
+    assert far(2 * truth, truth) == pytest.approx(1)
+
+
+@pytest.mark.skipif(torch.cuda.is_available(), reason="there is a CUDA device")
+def test_without_a_device_the_check_says_so(capsys):
+    assert gpu.main(["check"]) == 2
+    assert "no CUDA device here" in capsys.readouterr().err
+
+
+def test_what_is_missing_is_told_with_the_way_to_get_it(monkeypatch, capsys):
+    monkeypatch.setitem(needs.NEEDED, "no_such_module", "no-such-package")
+    with pytest.raises(
+        SystemExit, match=rf"{re.escape(sys.executable)} has no no-such-package\.\n.*pip install no-such"
+    ):
+        needs.demand()
+    needs.demand(without=frozenset({"no-such-package"}))
+    assert gpu.main([]) == 2
+
+
+def test_a_published_recipe_is_trained_whole_from_its_data(elsewhere, monkeypatch, capfd):
+    monkeypatch.setattr(whole, "PUBLISHED", whole.PUBLISHED[1:])
+    short = ["run.stop_after=2", "data.batch=8", "compute.threads=1", *(f"networks.{name}.width=1" for name in "eg")]
+    settings = [word for setting in short for word in ("--set", setting)]
+    assert gpu.main(["recipes", "--device", "cpu", "--images", "40", *settings, "--out", "out"]) == 0
+    (row,) = json.loads(Path("out/cpu-recipes.json").read_text())["rows"]
+    assert row["value"] > 0
+    assert row["note"].startswith("2 steps")
+    assert "made up, in the official layouts" in Path("out/cpu-recipes.md").read_text()
+
+
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA device: make gpu-check measures there")
+def test_updates_are_graphs_on_cuda():
+    game = Maker(torch.device("cuda"), 2, 8).game()
+    for _ in range(6):
+        game.step()
+    assert isinstance(game.recorder, CudaGraphs)
+    assert game.unrecorded() == {}
