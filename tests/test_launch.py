@@ -20,9 +20,9 @@ def terms(name):
 
 @pytest.mark.slow
 def test_where_a_rank_is_killed_all_are_started_again_and_go_on_as_if_nothing_had_happened(capfd):
-    settings = ("--set", "run.log_every=1", "--set", "run.steps=24")
+    settings = ("--set", "run.log_every=1", "--set", "run.steps=24", "--set", "run.checkpoint_every=2")
     process = launch("run", "tiny.toml", "--name", "two", "--nproc", "2", "--restarts", "1", *settings)
-    reach(2, "two", process)
+    reach(3, "two", process)
     gone = ranks_of(process)[1]
     kill(process, 1)
     status, out, err = ended(process)
