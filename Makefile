@@ -4,7 +4,7 @@ VENV    := .venv
 BIN     := $(VENV)/bin
 PLUGINS := $(wildcard plugins/*)
 
-.PHONY: demo test ranks check compare semantic pairwise bench gpu-check gpu-recipes fuzz format docs lab clean
+.PHONY: demo test ranks faults check compare semantic pairwise bench gpu-check gpu-recipes fuzz format docs lab clean
 
 demo: $(VENV)/.runtime
 	$(BIN)/agekit run recipes/quickstart.toml
@@ -53,6 +53,11 @@ gpu-check:
 # both published recipes whole, on pictures that are made up unless ARGS="--celeba FOLDER --cifar10 FOLDER" names them
 gpu-recipes:
 	$(PYTHON) -m benchmarks.gpu recipes $(ARGS)
+
+# runs killed, damaged, without a disk: docs/reliability.md; ARGS="--only lines disk" or ARGS=--short is quicker
+faults: $(VENV)/.tools
+	OMP_NUM_THREADS=1 $(BIN)/python -m tests.attacks.faults --out docs/reliability_faults.json $(ARGS)
+	$(BIN)/python docs/write.py
 
 format: $(VENV)/.tools
 	$(BIN)/ruff format agekit benchmarks docs plugins tests

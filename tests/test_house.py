@@ -19,7 +19,7 @@ PLUGINS = sorted(path for path in (HOUSE / "plugins").rglob("*.py") if "tests" n
 
 FLOORS = {
     **dict.fromkeys(["errors", "contracts", "files", "memory", "printable", "statistics"], 0),
-    **dict.fromkeys(["recipe", "registry", "commands", "hooks", "data", "report"], 1),
+    **dict.fromkeys(["recipe", "registry", "commands", "hooks", "data", "report", "lock"], 1),
     **dict.fromkeys(["game", "plugins"], 2),
     **dict.fromkeys(["train", "lab", "testing"], 3),
     **dict.fromkeys(["evaluate", "look"], 4),

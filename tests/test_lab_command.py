@@ -21,7 +21,7 @@ from agekit.lab import memory
 from agekit.lab.departures import DEPARTURES
 from agekit.plugins import load
 from agekit.train.folder import open_run
-from agekit.train.run import restore_last
+from agekit.train.recovery import restore_last
 
 from .laboratory import builtin_divergences, rows_of
 from .runs import begin, events_of

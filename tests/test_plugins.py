@@ -1,7 +1,6 @@
 """Plugins: found one by one, and one that is broken breaks nothing else."""
 
 import importlib.util
-import json
 import re
 import types
 from pathlib import Path
@@ -15,6 +14,7 @@ import agekit
 from agekit import hookimpl
 from agekit.cli import main
 from agekit.errors import PluginError
+from agekit.files import sealed, sealed_text, write_json
 from agekit.plugins import Loaded, Plugin, add, load
 from tests.fakes import Cloud, Fixed
 
@@ -388,9 +388,9 @@ def test_a_recipe_of_a_plugin_that_is_no_utf_8_is_listed(tmp_path, installed, ba
 def test_a_run_of_a_broken_plugin_names_it(command, installed, tmp_path, capsys):
     installed("bad", "raise RuntimeError('no such card')")
     mark = {"format": 1, "recipe": "mine", "data": {"fingerprint": "", "fields": {}}}
-    (tmp_path / "run.json").write_text(json.dumps(mark))
+    write_json(tmp_path / "run.json", sealed(mark))
     text = 'extends = "age_mnist"\nplayers.encoder.terms.real.divergence = "coral"\n'
-    (tmp_path / "recipe.toml").write_text(text)
+    (tmp_path / "recipe.toml").write_text(sealed_text(text))
     assert main([command, str(tmp_path)]) == 1
     assert "it may come from a plugin that is broken: bad (RuntimeError: no such card)" in capsys.readouterr().err
     with pytest.raises(agekit.RecipeError, match="it may come from a plugin that is broken: bad"):

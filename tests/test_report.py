@@ -14,6 +14,7 @@ from PIL import Image
 from PIL.PngImagePlugin import PngInfo
 
 from agekit.cli import main
+from agekit.files import sealed, sealed_text, unsealed, write_json
 from agekit.report.curves import MOST, Curve, chart, thin
 from agekit.report.html import html, tag
 
@@ -110,9 +111,9 @@ def test_the_page_needs_nothing_from_elsewhere_and_runs_nothing(two):
 def test_whatever_a_run_holds_is_text(two):
     shutil.copytree(two[1], "evil")
     recipe = Path("evil/recipe.toml")
-    recipe.write_text(f"{recipe.read_text()}\n[about]\nsummary = {json.dumps(EVIL)}\n")
-    mark = json.loads(Path("evil/run.json").read_text())
-    Path("evil/run.json").write_text(json.dumps({**mark, "device_name": EVIL, "recipe": EVIL}))
+    recipe.write_text(sealed_text(f"{recipe.read_text()}\n[about]\nsummary = {json.dumps(EVIL)}\n"))
+    mark = unsealed(json.loads(Path("evil/run.json").read_text()))
+    write_json(Path("evil/run.json"), sealed({**mark, "device_name": EVIL, "recipe": EVIL}))
     line = json.loads(Path("evil/metrics.jsonl").read_text().splitlines()[-1])
     line["terms"][EVIL] = {EVIL: 1.0, "more": "nan"}
     Path("evil/metrics.jsonl").write_text(json.dumps(line) + "\n")

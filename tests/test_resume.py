@@ -13,6 +13,7 @@ import torch
 import agekit
 from agekit import plugins
 from agekit.cli import main
+from agekit.files import sealed_text
 from agekit.train.folder import open_run
 from agekit.train.run import play, resume, start
 
@@ -209,9 +210,44 @@ def test_a_run_that_came_to_its_end_is_not_resumed_and_stays_as_it_is(capsys):
 def test_other_data_than_the_run_began_with_is_refused(capsys):
     agekit_run("--steps", "6")
     recipe = Path("runs/tiny-0001/recipe.toml")
-    recipe.write_text(recipe.read_text().replace("count = 40", "count = 41"))
+    recipe.write_text(sealed_text(recipe.read_text().replace("count = 40", "count = 41")))
     assert main(["resume", "runs/tiny-0001", "--steps", "12"]) == 1
     assert "the data has changed since the run began" in capsys.readouterr().err
+    assert main(["resume", "runs/tiny-0001", "--steps", "8", "--despite", "data"]) == 0
+    (change,) = open_run(recipe.parent).read_mark()["changes"]
+    assert (change["step"], change["what"]) == (6, "data")
+    assert change["to"] == open_run(recipe.parent).marked_data().fingerprint != change["from"]
+    assert main(["resume", "runs/tiny-0001", "--steps", "12"]) == 0  # what was accepted is what the run has now
+
+
+@pytest.mark.parametrize("file", ["recipe.toml", "run.json"])
+def test_what_a_run_wrote_about_itself_is_not_taken_as_another_says_it(file, capsys):
+    agekit_run("--steps", "6")
+    rewrite(Path("runs/tiny-0001") / file, "40", "41")
+    for command in ("resume", "sample"):
+        assert main([command, "runs/tiny-0001"]) == 1
+        assert f"runs/tiny-0001/{file}" in (said := capsys.readouterr().err)
+        assert "damaged" in said
+
+
+def test_lines_of_metrics_that_were_lost_are_made_again(uninterrupted, capsys):
+    begin("short", listener=Quiet(10, lambda: signal.raise_signal(signal.SIGINT)))
+    metrics = Path("runs/short/metrics.jsonl")
+    lines = metrics.read_bytes().splitlines(keepends=True)
+    metrics.write_bytes(b"".join(lines[:4]))
+    run = go_on("short")
+    assert ["step-000000010" in said for said in run.damaged] == [True, False]
+    assert left_behind("short") == uninterrupted
+
+
+def test_metrics_that_are_damaged_before_every_checkpoint_stop_no_run_that_is_to_go_on_despite_that(capsys):
+    agekit_run("--steps", "8")
+    rewrite(Path("runs/tiny-0001/metrics.jsonl"), '{"step": 3', '{"step": 2')
+    assert main(["resume", "runs/tiny-0001", "--steps", "12"]) == 1
+    assert "resume --despite metrics goes on with what is there" in capsys.readouterr().err
+    assert main(["resume", "runs/tiny-0001", "--steps", "12", "--despite", "metrics"]) == 0
+    lines = [json.loads(line) for line in Path("runs/tiny-0001/metrics.jsonl").read_text().splitlines()]
+    assert [line["step"] for line in lines] == [2, 4, 6, 8, 9, 12]
 
 
 def test_numbers_that_are_none_end_a_run_with_their_names(capsys):

@@ -13,6 +13,7 @@ import torch
 from safetensors.torch import load_file
 
 from agekit.cli import main
+from agekit.files import sealed, write_json
 from agekit.recipe.tables import Compute
 from agekit.train.checkpoint import Checkpoint
 from agekit.train.folder import RunFolder
@@ -42,6 +43,7 @@ def test_a_runs_folder_holds_all_that_was_asked_for(capsys):
     assert {path.name for path in folder.iterdir()} == {
         "checkpoints",
         "events",
+        "lock",
         "metrics.jsonl",
         "pictures",
         "plan.txt",
@@ -193,12 +195,16 @@ def test_a_folder_that_is_no_run_is_refused(command, capsys):
     Path("list").mkdir()
     Path("list/run.json").write_text("[]")
     Path("bare").mkdir()
-    Path("bare/run.json").write_text('{"format": 1}')
+    write_json(Path("bare/run.json"), sealed({"format": 1}))
     Path("shapeless").mkdir()
     data = {"fingerprint": "f", "fields": {"x": {"values": "image"}}}
-    Path("shapeless/run.json").write_text(json.dumps({"format": 1, "recipe": "tiny", "data": data}))
+    write_json(Path("shapeless/run.json"), sealed({"format": 1, "recipe": "tiny", "data": data}))
     Path("numbered").mkdir()
-    Path("numbered/run.json").write_text(json.dumps({"format": 1, "recipe": 3, "data": {**data, "fields": {}}}))
+    write_json(Path("numbered/run.json"), sealed({"format": 1, "recipe": 3, "data": {**data, "fields": {}}}))
+    Path("flipped").mkdir()
+    Path("flipped/run.json").write_text(Path("bare/run.json").read_text().replace(": 1,", ":  1,").replace("f", "g", 1))
+    Path("unsealed").mkdir()
+    Path("unsealed/run.json").write_text('{"format": 1, "recipe": "tiny"}')
     more = ["picture.png"] if command == "reconstruct" else []
     for name, said in (
         ("absent", "does not exist"),
@@ -208,6 +214,8 @@ def test_a_folder_that_is_no_run_is_refused(command, capsys):
         ("list", "has format None"),
         ("bare", "bare/run.json lacks recipe"),
         ("shapeless", "shapeless/run.json lacks data.fields.x.shape"),
+        ("flipped", "flipped/run.json has format None"),
+        ("unsealed", "unsealed/run.json is damaged: its hash is not what it says"),
         ("numbered", "numbered/run.json has no sensible recipe"),
     ):
         assert main([command, name, *more]) == 1

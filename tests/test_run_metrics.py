@@ -16,6 +16,7 @@ from agekit import plugins
 from agekit.cli import main
 from agekit.contracts import Metric, Operand
 from agekit.errors import RecipeError, RunError
+from agekit.files import unsealed
 from agekit.report.console import RunConsole, make_console
 from agekit.report.metrics import read_metrics
 from agekit.train.folder import RunFolder, open_run
@@ -105,6 +106,7 @@ def test_the_mark_of_a_run_names_its_held_out_data():
         "count": 21,
         "dropped": 0,
         "fingerprint": run.data.held_out.fingerprint,
+        "prepared": run.data.held_out.folder.name,
         "doubles": 0,
     }
     assert run.data.held_out.fingerprint != run.data.training.fingerprint
@@ -128,9 +130,9 @@ def test_other_held_out_data_than_the_run_began_with_is_refused():
 
 def test_a_run_from_before_there_was_held_out_data_goes_on():
     run = played(settings=["data.held_out=false", "run.stop_after=4"])
-    mark = json.loads(run.folder.mark.read_text())
+    mark = unsealed(run.folder.read_mark())
     del mark["data"]["held_out"]
-    run.folder.mark.write_text(json.dumps(mark))
+    run.folder.write_mark(mark)
     again = resume(recipe_of("data.held_out=false", text=JUDGED), open_run(run.folder.path), Quiet())
     assert play(again, Quiet())
 
@@ -283,8 +285,7 @@ def test_the_time_that_metrics_take_counts_for_no_rate_of_training(monkeypatch):
     now[0] += 2
     line = run.watch.log(step, run.watch.judge(lambda done, total: None))
     assert line["clock"] == {"elapsed_seconds": 102.0, "images_per_second": 8 / 2}
-    run.watch.board.close()
-    run.watch.metrics.close()
+    run.close()
 
 
 def test_data_prepare_prepares_both_parts(capsys):

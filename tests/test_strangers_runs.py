@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from agekit.cli import main
-from agekit.train.checkpoint import digest
+from agekit.files import sealed, unsealed
 
 from .runs import begin
 from .tiny import TINY
@@ -80,11 +80,6 @@ def test_a_checkpoint_that_is_sealed_and_nonsense_is_told(change, sound, capsys)
     shutil.copytree(sound, "runs/one")
     file = Path("runs/one/checkpoints/step-000000002/state.json")
     state = json.loads(file.read_text())
-    file.write_text(json.dumps(resealed({**state, **change})))
+    file.write_text(json.dumps(sealed({**unsealed(state), **change})))
     for words in USING:
         told(words, capsys)
-
-
-def resealed(state):
-    del state["sha256_of_this"]
-    return {**state, "sha256_of_this": digest(state)}

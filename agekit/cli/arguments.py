@@ -28,6 +28,7 @@ def parser(version: str) -> tuple[argparse.ArgumentParser, Any]:
     arguments_runs.evaluation(commands)
     arguments_runs.comparing(commands)
     arguments_runs.looking(commands)
+    arguments_runs.upkeep(commands)
     arguments_runs.export(commands)
     arguments_runs.replaying(commands)
     _recipes(commands)
@@ -94,6 +95,14 @@ def _training(commands: Any) -> None:
         help="where the data lies (data.root), or compute.device; repeatable",
     )
     ranks(resume)
+    resume.add_argument(
+        "--despite",
+        metavar="WHAT",
+        action="append",
+        choices=("data", "metrics"),
+        default=[],
+        help="go on although this changed since: data, or metrics; noted with the run; repeatable",
+    )
     trust(resume)
     resume.add_argument("--json", action="store_true", help="end with one line of JSON that names the run")
 

@@ -71,6 +71,15 @@ def comparing(commands: Any) -> None:
     )
 
 
+def upkeep(commands: Any) -> None:
+    """Looking after runs' folders."""
+    verify = add(
+        commands, "verify", "verifying", "check that all of a run's files are as they were written", "verify_runs"
+    )
+    verify.add_argument("runs", metavar="RUN", type=Path, nargs="+", help="runs' folders, or those of several runs")
+    verify.add_argument("--json", action="store_true", help="one line of JSON for each run")
+
+
 def looking(commands: Any) -> None:
     """Looking at a run."""
     sample = _seen(commands, "sample", "looking", "draw pictures from a run", "samples.png")

@@ -35,7 +35,7 @@ from ..report.console import RunConsole, make_console, shorten
 from ..train.compute import prepare_compute
 from ..train.data import check_unchanged, prepare_all
 from ..train.folder import open_run
-from ..train.run import restore_last
+from ..train.recovery import restore_last
 from ..train.sources import load_programs
 from . import common
 from .components import print_table

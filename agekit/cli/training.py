@@ -113,7 +113,9 @@ def _go_on(
     if not ranks.first:
         return _status(follow(recipe, ranks, trust=given.trust).play())
     with _listening(given) as listener:
-        return _play(take_up(recipe, folder, listener, trust=given.trust, ranks=ranks), listener, meeting)
+        return _play(
+            take_up(recipe, folder, listener, trust=given.trust, despite=given.despite, ranks=ranks), listener, meeting
+        )
 
 
 def _launched(given: argparse.Namespace, recipe: Recipe) -> int:
@@ -135,8 +137,8 @@ def _check_alone(given: argparse.Namespace, meeting: Meeting | None, what: str) 
 
 def _resume_several(given: argparse.Namespace) -> int:
     """Go on with the runs of a study, those that failed among them."""
-    if given.set or given.steps is not None:
-        flag = "--steps" if given.steps is not None else "--set"
+    if given.set or given.steps is not None or given.despite:
+        flag = "--steps" if given.steps is not None else "--set" if given.set else "--despite"
         raise AgekitError(f"{flag}: {given.run} is of several runs, and they go on as they began; resume one by itself")
     return play_study(opened(given.run), common.plugins(), given, retry=True)
 

@@ -21,7 +21,7 @@ from ..plugins import Loaded
 from ..report.pictures import enlarged, grid
 from ..train.compute import prepare_compute
 from ..train.data import Report, prepare_all
-from ..train.run import restore_last
+from ..train.recovery import restore_last
 from ..train.sources import load_programs
 from .sides import Side
 

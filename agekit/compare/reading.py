@@ -15,7 +15,8 @@ from pydantic import BaseModel, ValidationError
 
 from ..errors import RunError
 from ..evaluate.evaluation import Evaluation, evaluations
-from ..report.metrics import being_written, read_metrics
+from ..lock import held
+from ..report.metrics import read_metrics
 from ..train.folder import Mark, RunFolder, open_run
 
 State = Literal["finished", "running", "stopped", "broken"]
@@ -119,7 +120,7 @@ class Told:
         """How it does: finished where the checkpoint of its last step is there, running where it is being written."""
         if self.broken:
             return "broken"
-        if being_written(self.folder.metrics):
+        if held(self.folder.lock):
             return "running"
         return "finished" if self.steps is not None and self._saved_step >= self.steps else "stopped"
 

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from agekit.contracts import DataField, Dataset, Source
 from agekit.errors import DataError
-from agekit.files import write_json
+from agekit.files import sealed, write_json
 
 from .columns import Column
 from .folders import make_once
@@ -68,7 +68,7 @@ def _write(name: str, reader: Reader, workers: int | None, progress: Report, fol
     if not names:
         first = next((f"; the first, {sample}: {reason}" for sample, reason in dropped.items()), "")
         raise DataError(f"none of the {total} samples of {name} can be read{first}")
-    write_json(folder / INDEX, _index(name, columns, names, dropped))
+    write_json(folder / INDEX, sealed(_index(name, columns, names, dropped)))
 
 
 def _column(folder: Path, name: str, fields: Mapping[str, DataField]) -> Column:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -13,8 +12,9 @@ from numpy.typing import NDArray
 
 from agekit.contracts import DataField
 from agekit.errors import DataError
+from agekit.files import read_json, unsealed
 
-FORMAT = 1
+FORMAT = 2
 """Changes when the same files would be prepared into other arrays."""
 
 INDEX = "index.json"
@@ -43,7 +43,7 @@ class Prepared:
 def load(folder: Path, fields: Mapping[str, DataField]) -> Prepared:
     """Map a prepared folder into memory. Raises `DataError`, naming it, where it is damaged."""
     try:
-        index = json.loads((folder / INDEX).read_text(encoding="utf-8"))
+        index = read_index(folder)
         if any(about["shape"][0] != len(index["names"]) for about in index["fields"].values()):
             raise ValueError(f"{INDEX} does not name each sample")
         arrays = {name: _mapped(folder / f"{name}.npy", index["fields"][name]) for name in fields}
@@ -57,6 +57,12 @@ def load(folder: Path, fields: Mapping[str, DataField]) -> Prepared:
         )
     except Exception as error:  # what reads numpy's headers raises nearly anything of damaged ones
         raise DataError(f"{folder} is damaged ({error}); delete it, and the data set is prepared again") from error
+
+
+def read_index(folder: Path) -> dict[str, Any]:
+    """What is known of prepared arrays. Raises `OSError`, `ValueError` or `TypeError` where that is damaged."""
+    index: dict[str, Any] = unsealed(read_json(folder / INDEX))
+    return index
 
 
 def _mapped(path: Path, about: Mapping[str, Any]) -> NDArray[Any]:

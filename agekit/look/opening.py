@@ -15,7 +15,7 @@ from ..plugins import Loaded
 from ..train.compute import prepare_compute
 from ..train.data import Report, RunData, check_unchanged, prepare_all
 from ..train.folder import RunFolder
-from ..train.run import restore_last
+from ..train.recovery import restore_last
 from ..train.sources import load_programs
 
 SETTABLE = ("data.root", "data.held_out.root")

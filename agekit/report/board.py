@@ -11,6 +11,8 @@ from typing import Any
 
 import numpy as np
 
+from ..files import WholeFile
+
 with warnings.catch_warnings():
     warnings.simplefilter("ignore")  # tensorboard's own use of what numpy and protobuf deprecate
     from tensorboard.compat.proto.event_pb2 import Event, SessionLog  # type: ignore[import-untyped]
@@ -28,6 +30,9 @@ with warnings.catch_warnings():
     from torch.utils.tensorboard import summary
 
 
+EVENTS = "events.out.tfevents."
+
+
 class Board:
     """The event files of a run. A resumed run says from which step on the old events no longer count.
 
@@ -36,8 +41,8 @@ class Board:
     """
 
     def __init__(self, folder: Path, from_step: int) -> None:
-        path = folder / f"events.out.tfevents.{int(time.time()):010}.{from_step:09}"
-        self._stream = path.open("ab", buffering=0)  # with nothing held back, closing cannot fail
+        path = folder / f"{EVENTS}{_after(folder):010}.{from_step:09}"
+        self._stream = WholeFile(path, "xb")  # with nothing held back, closing cannot fail
         self._records = RecordWriter(self._stream)
         self._write(file_version="brain.Event:2")
         self._write(step=from_step + 1, session_log=SessionLog(status=SessionLog.START))
@@ -86,16 +91,22 @@ class Board:
         about = SummaryMetadata(plugin_data=SummaryMetadata.PluginData(plugin_name="custom_scalars"))
         self._write(summary=Summary(value=[Summary.Value(tag=CONFIG_SUMMARY_TAG, tensor=tensor, metadata=about)]))
 
-    def hparams(self, parameters: dict[str, Any], metrics: dict[str, float]) -> None:
-        """The recipe's values, with the metrics that the run ended with."""
+    def hparams(self, parameters: dict[str, Any], metrics: dict[str, float], step: int) -> None:
+        """The recipe's values, with the metrics that the run ended with, at this step."""
         for part in summary.hparams(parameters, metrics):  # type: ignore[no-untyped-call]
-            self._write(summary=part)
+            self._write(step=step, summary=part)
         for tag, value in metrics.items():
-            self._write(summary=summary.scalar(tag, value))  # type: ignore[no-untyped-call]
+            self._write(step=step, summary=summary.scalar(tag, value))  # type: ignore[no-untyped-call]
 
     def close(self) -> None:
         """Let go of the file."""
         self._stream.close()
+
+
+def _after(folder: Path) -> int:
+    """The time by which a file of events comes after all that are there, whatever the clock says: they are read so."""
+    names = (path.name.removeprefix(EVENTS).partition(".")[0] for path in folder.glob(f"{EVENTS}*"))
+    return max([int(time.time()), *(int(name) + 1 for name in names if name.isdigit())])
 
 
 def _exactly(tags: Sequence[str]) -> list[str]:

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import math
 import os
-import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, Literal
@@ -13,55 +13,49 @@ from typing import Any, Literal
 from pydantic import BaseModel, NonNegativeInt
 
 from ..errors import RunError
-from ..files import LOCKED_ALONE, LOCKED_TOGETHER, parse_json, try_lock
-
-ATTEMPTS, PAUSE_SECONDS = 20, 0.05
-"""How often a lock is asked for: whoever only looks whether it is held has it for an instant."""
+from ..files import WholeFile, parse_json
 
 
 class MetricsFile:
     """Lines are appended at once; `bytes` is the length so far, so that a resumed run can cut what came after.
 
-    The file is locked until it is closed, or its process ends, however it does. Raises `RunError` where it is locked.
+    `sha256` is the hash of all lines. Whoever opens it has the run's lock.
     """
 
-    def __init__(self, path: Path, kept_bytes: int = 0) -> None:
-        self._stream = path.open("ab", buffering=0)  # with nothing held back, closing cannot fail
-        for again in range(ATTEMPTS):
-            if try_lock(self._stream.fileno(), LOCKED_ALONE):
-                break
-            if again + 1 == ATTEMPTS:
-                self._stream.close()
-                raise RunError(f"{path.parent} is being trained by another process")
-            time.sleep(PAUSE_SECONDS)
-        self._stream.truncate(min(kept_bytes, self._stream.seek(0, os.SEEK_END)))
-        self._stream.seek(0, os.SEEK_END)
+    def __init__(self, path: Path) -> None:
+        self._stream = WholeFile(path, "ab+")  # with nothing held back, closing cannot fail
+        self.cut(path.stat().st_size)
 
     @property
     def bytes(self) -> int:
         return self._stream.tell()
 
+    @property
+    def sha256(self) -> str:
+        return self._digest.hexdigest()
+
     def write(self, line: dict[str, Any]) -> None:
         """Append one line."""
-        self._stream.write(json.dumps(line, ensure_ascii=False, allow_nan=False).encode() + b"\n")
+        blob = json.dumps(line, ensure_ascii=False, allow_nan=False).encode() + b"\n"
+        self._stream.write(blob)
+        self._digest.update(blob)
 
     def cut(self, kept_bytes: int) -> None:
-        """Forget what came after so many bytes."""
-        self._stream.truncate(kept_bytes)
+        """Forget what came after so many bytes, and what would not be a whole line then."""
+        self._stream.seek(0)
+        kept = self._stream.read(min(kept_bytes, os.fstat(self._stream.fileno()).st_size))
+        kept = kept[: kept.rfind(b"\n") + 1]
+        self._stream.truncate(len(kept))
         self._stream.seek(0, os.SEEK_END)
+        self._digest = hashlib.sha256(kept)
+
+    def sync(self) -> None:
+        """Wait until it is on the disk."""
+        os.fsync(self._stream.fileno())
 
     def close(self) -> None:
         """Let go of the file."""
         self._stream.close()
-
-
-def being_written(path: Path) -> bool:
-    """Whether some process is writing a metrics file just now."""
-    try:
-        with path.open("rb") as stream:
-            return not try_lock(stream.fileno(), LOCKED_TOGETHER)
-    except OSError:
-        return False
 
 
 def plain(value: float) -> float | str:
@@ -111,6 +105,12 @@ class Line(BaseModel):
     cosines: Values = {}
     sentinel: list[Event] = []
     clock: dict[str, float] = {}
+
+
+def sha256_of_first(path: Path, count: int) -> str:
+    """The hash of the first bytes of a metrics file, so many; of all where there are fewer."""
+    with path.open("rb") as stream:
+        return hashlib.sha256(stream.read(min(count, path.stat().st_size))).hexdigest()
 
 
 def read_metrics(path: Path) -> Iterator[dict[str, Any]]:

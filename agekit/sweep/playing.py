@@ -7,14 +7,14 @@ from contextlib import contextmanager
 from typing import Protocol
 
 from ..compare.reading import told
-from ..errors import AgekitError, RunError
-from ..files import LOCKED_ALONE, try_lock
+from ..errors import AgekitError
 from ..game.bound import Recipe
 from ..game.load import load_recipe
+from ..lock import Lock
 from ..plugins import Loaded
 from ..train.folder import RunFolder, open_run
 from ..train.run import Listener, Run, begin_or_resume, play
-from .study import PLAN, Study, Trial
+from .study import Study, Trial
 
 
 class Audience(Listener, Protocol):
@@ -78,7 +78,8 @@ def _begun(study: Study, trial: Trial, loaded: Loaded, listener: Listener, *, tr
 @contextmanager
 def _alone(study: Study) -> Iterator[None]:
     """Meanwhile, no other process plays the study."""
-    with (study.path / PLAN).open("rb") as stream:
-        if not try_lock(stream.fileno(), LOCKED_ALONE):
-            raise RunError(f"{study.path} is being played by another process")
+    lock = Lock(study.path / "lock", f"{study.path} is being played")
+    try:
         yield
+    finally:
+        lock.release()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import tomli_w
@@ -16,7 +17,7 @@ from ..game.bound import Recipe
 from ..game.check import bind
 from ..plugins import Loaded
 from ..recipe.compose import overlay, setting
-from ..train.folder import check_name, claim
+from ..train.folder import check_name, made
 from .axes import Axis, product, slug
 
 FORMAT = 1
@@ -110,8 +111,7 @@ def create(runs: Path, name: str | None, recipe: Recipe, plan: Plan) -> Study:
     """
     check_name(runs, name)
     try:
-        runs.mkdir(parents=True, exist_ok=True)
-        return _written(claim(runs, name, recipe.name), recipe, plan)
+        return Study(made(runs, name, recipe.name, partial(_write, recipe, plan)), plan)
     except OSError as error:
         raise RunError(f"{error.filename or runs}: the folder cannot be written: {error.strerror}") from error
 
@@ -125,8 +125,6 @@ def taken_up(runs: Path, name: str | None, recipe: Recipe, plan: Plan) -> Study:
     path = runs / (name or f"{recipe.name}-sweep-{_digest(recipe, plan)}")
     if not path.exists():
         return create(runs, path.name, recipe, plan)
-    if not (path / PLAN).is_file() and not any(path.glob("*/")):  # its making was cut short
-        return _written(path, recipe, plan)
     study = opened(path)
     if study.plan != plan or study.recipe.read_text(encoding="utf-8") != _text(recipe):
         said = "of another recipe, of other values or of other seeds"
@@ -134,11 +132,10 @@ def taken_up(runs: Path, name: str | None, recipe: Recipe, plan: Plan) -> Study:
     return study
 
 
-def _written(path: Path, recipe: Recipe, plan: Plan) -> Study:
-    study = Study(path, plan)
-    write_text(study.recipe, _text(recipe))
+def _write(recipe: Recipe, plan: Plan, path: Path) -> None:
+    """Fill the folder of a study."""
+    write_text(Study(path, plan).recipe, _text(recipe))
     write_json(path / PLAN, plan.model_dump())
-    return study
 
 
 def _text(recipe: Recipe) -> str:

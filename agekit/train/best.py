@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import math
-import shutil
 from collections.abc import Mapping
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
 from ..errors import Problem, RecipeError, nearest
+from ..files import remove_folder
 from ..game.game import Game
 from ..game.judge import Judgement
 from ..game.views import Gallery
@@ -19,7 +20,7 @@ from . import checkpoint as saved
 def keep_best(
     folder: Path, game: Game, gallery: Gallery, judged: Mapping[str, Judgement], extra: dict[str, Any]
 ) -> None:
-    """Write a checkpoint where the metrics are better than those of the one that is kept; a number that is none is not.
+    """Write a checkpoint where the metrics are better than those of the last one; a number that is none is not.
 
     Raises `RecipeError` where the metric has no such number, `RunError` where the disk does not take it.
     """
@@ -33,14 +34,23 @@ def keep_best(
     if math.isfinite(value):
         folder.mkdir(exist_ok=True)
         gallery.recalibrate()
-        saved.save(folder, game, gallery, extra | {"best": {"by": game.stage.run.best, "value": value}}, keep=1)
+        more = {"best": {"by": game.stage.run.best, "value": value}}
+        saved.save(folder, game, gallery, extra | more, keep=len(kept) + 1)
 
 
 def forget_later(folder: Path, game: Game) -> None:
     """Remove a best checkpoint that is of a later step than the game stands at: it will be reached again."""
     for checkpoint in saved.checkpoints(folder):
         if checkpoint.path.name > saved.name_of(game):
-            shutil.rmtree(checkpoint.path)
+            remove_folder(checkpoint.path)
+
+
+def forget_surpassed(folder: Path, checkpoints: Path) -> None:
+    """Remove the best checkpoints that no resumed run needs: others surpassed them, before the oldest checkpoint."""
+    there = saved.checkpoints(checkpoints)
+    for before, after in pairwise(saved.checkpoints(folder)):
+        if there and after.path.name <= there[0].path.name:
+            remove_folder(before.path)
 
 
 def _value(best: Best, judged: Mapping[str, Judgement]) -> float:

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import hashlib
-import json
 import os
+import re
 import shutil
 from collections.abc import Collection, Iterator
 from contextlib import contextmanager
@@ -19,14 +18,25 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor
 
 from ..errors import RunError
-from ..files import permitted, read_json, sha256_of, sync, write_json
+from ..files import (
+    TEMPORARY,
+    permitted,
+    read_json,
+    remove_folder,
+    sealed,
+    sha256_of,
+    sync,
+    temporaries,
+    unsealed,
+    write_json,
+)
 from ..game.game import Game
 from ..game.update import Seat
 from ..game.views import Gallery
 
 FORMAT = 1
 STATE = "state.json"
-DIGEST = "sha256_of_this"
+CHECKPOINT = re.compile(r"step-\d+\Z")
 PARTS = ("weights", "optimizers", "statistics", "controllers")
 
 
@@ -68,8 +78,10 @@ class Checkpoint:
         found = state.get("format") if isinstance(state, dict) else None
         if found != FORMAT:
             raise RunError(f"{self.path} has format {found!r}, and this agekit reads format {FORMAT}")
-        if state.pop(DIGEST, None) != digest(state):
-            raise RunError(f"{self.path / STATE} is damaged: its hash is not what it says")
+        try:
+            state = unsealed(state)
+        except ValueError as error:
+            raise RunError(f"{self.path / STATE} is damaged: {error}") from error
         try:
             State.model_validate(state)
         except ValidationError as error:
@@ -81,21 +93,29 @@ class Checkpoint:
         """The tensors of one part. Raises `RunError` where the file is missing or damaged."""
         file = self.path / f"{name}.safetensors"
         try:
-            if sha256_of(file) != hashes.get(file.name):
-                raise RunError(f"{file} is damaged: its hash is not what {STATE} says")
+            self._check(file, hashes)
             return load_file(file)
         except (OSError, SafetensorError) as error:
             raise RunError(f"{file} cannot be read: {error}") from error
 
+    def verify(self) -> None:
+        """Raise `RunError` where anything in it is missing or damaged."""
+        hashes = self.state()["sha256"]
+        for name in PARTS:
+            file = self.path / f"{name}.safetensors"
+            try:
+                self._check(file, hashes)
+            except OSError as error:
+                raise RunError(f"{file} cannot be read: {error}") from error
 
-def digest(state: dict[str, Any]) -> str:
-    """The hash of what a state says, its own hash apart."""
-    return hashlib.sha256(json.dumps(state, sort_keys=True).encode()).hexdigest()
+    def _check(self, file: Path, hashes: dict[str, str]) -> None:
+        if sha256_of(file) != hashes.get(file.name):
+            raise RunError(f"{file} is damaged: its hash is not what {STATE} says")
 
 
 def checkpoints(folder: Path) -> list[Checkpoint]:
-    """The checkpoints in a folder, oldest first; one that was being written when the machine died is not among them."""
-    return [Checkpoint(path) for path in sorted(folder.glob("step-*")) if (path / STATE).is_file()]
+    """The checkpoints in a folder, oldest first; what else is there is not among them."""
+    return [Checkpoint(path) for path in sorted(folder.glob("step-*")) if CHECKPOINT.match(path.name) and path.is_dir()]
 
 
 def name_of(game: Game) -> str:
@@ -111,23 +131,44 @@ def save(
     Raises `RunError` where the disk does not take it.
     """
     final = folder / name_of(game)
-    temporary = folder / f".{final.name}.tmp"
+    temporary = folder / f".{final.name}{TEMPORARY}"
     try:
         shutil.rmtree(temporary, ignore_errors=True)
         temporary.mkdir()
         _write(temporary, game, gallery, extra)
+        sync(temporary)
         if final.exists():
-            shutil.rmtree(final)
+            remove_folder(final)
         os.replace(temporary, final)
         sync(folder)
-        for old in checkpoints(folder)[:-keep]:
-            if old.path.name != spared:
-                shutil.rmtree(old.path)
+        rotate(folder, keep, spared)
     except (OSError, SafetensorError) as error:
         shutil.rmtree(temporary, ignore_errors=True)
         reason = (error.strerror if isinstance(error, OSError) else None) or error
         raise RunError(f"the checkpoint of step {game.steps_done} cannot be written to {folder}: {reason}") from error
     return Checkpoint(final)
+
+
+def rotate(folder: Path, keep: int, spared: str | None = None) -> None:
+    """Remove all checkpoints but the latest `keep` and the `spared`."""
+    for old in checkpoints(folder)[:-keep]:
+        if old.path.name != spared:
+            remove_folder(old.path)
+
+
+def tidy(folder: Path) -> None:
+    """Finish or remove what a killed process was about to write or to remove there; nobody else may be at it.
+
+    A checkpoint that was written whole and not yet renamed counts as written: what it was to replace may be gone.
+    """
+    for path in temporaries(folder):
+        final = path.with_name(path.name[1:].removesuffix(TEMPORARY))
+        if path.is_file():
+            path.unlink()
+        elif (path / STATE).is_file() and CHECKPOINT.match(final.name) and not final.exists():
+            os.replace(path, final)
+        else:
+            shutil.rmtree(path)
 
 
 def _write(folder: Path, game: Game, gallery: Gallery, extra: dict[str, Any]) -> None:
@@ -148,7 +189,7 @@ def _write(folder: Path, game: Game, gallery: Gallery, extra: dict[str, Any]) ->
         hashes[file.name] = sha256_of(file)
     counters = {"step": game.steps_done, "stage": game.position, "stage_step": game.stage_step}
     state = {"format": FORMAT, **counters, **extra, "optimizers": plain, "sha256": hashes}
-    write_json(folder / STATE, {**state, DIGEST: digest(state)})
+    write_json(folder / STATE, sealed(state))
 
 
 def restore(checkpoint: Checkpoint, game: Game, gallery: Gallery) -> dict[str, Any]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -15,6 +15,7 @@ from ..data.overlap import common
 from ..data.prepare import prepare
 from ..data.prepared import Prepared
 from ..errors import DataError, RunError
+from ..files import unsealed
 from ..game.bound import Recipe
 from ..game.game import Game
 from ..game.judged import other_field
@@ -94,15 +95,31 @@ def _set_aside(recipe: Recipe, samples: Prepared) -> tuple[Prepared, Prepared | 
 
 def check_unchanged(folder: RunFolder, data: RunData, *, held_out: bool = True) -> None:
     """Raise `RunError` where the data, or what is held out where that counts, is not what a run began with."""
-    marked = folder.marked_data()
-    parts = [
-        ("data", data.training, marked),
-        *([("held-out data", data.held_out, marked.held_out)] if held_out else []),
-    ]
-    for part, found, was in parts:
-        here, there = found.fingerprint if found else "none", was.fingerprint if was else "none"
-        if here != there:
+    for part, here, there in _changes(folder, data):
+        if held_out or part == "data":
             raise RunError(
                 f"{folder.path}: the {part} has changed since the run began: "
-                f"its fingerprint is {here[:12]}, and was {there[:12]}"
+                f"its fingerprint is {here[:12]}, and was {there[:12]}; agekit resume --despite data goes on with it"
             )
+
+
+def mark_changes(folder: RunFolder, data: RunData, step: int) -> None:
+    """Note in a run's mark that from this step on it has other data than before, where it has."""
+    changes = list(_changes(folder, data))
+    if not changes:
+        return
+    mark = unsealed(folder.read_mark())
+    for part, here, there in changes:
+        mark.setdefault("changes", []).append({"step": step, "what": part, "from": there, "to": here})
+        marked = mark["data"] if part == "data" else mark["data"].setdefault("held_out", {})
+        marked["fingerprint"] = here
+    folder.write_mark(mark)
+
+
+def _changes(folder: RunFolder, data: RunData) -> Iterator[tuple[str, str, str]]:
+    """The parts of the data that are not what a run's mark says, with their fingerprints, here and there."""
+    marked = folder.marked_data()
+    for part, found, was in (("data", data.training, marked), ("held-out data", data.held_out, marked.held_out)):
+        here, there = found.fingerprint if found else "none", was.fingerprint if was else "none"
+        if here != there:
+            yield part, here, there

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -12,7 +13,19 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 
 from ..contracts import DataField
 from ..errors import RunError
-from ..files import make_numbered, read_json, write_json, write_text
+from ..files import (
+    folder_beside,
+    is_whole,
+    place,
+    place_numbered,
+    read_json,
+    sealed,
+    sealed_text,
+    sha256_of,
+    unsealed,
+    write_json,
+    write_text,
+)
 
 FORMAT = 1
 MARK = "run.json"
@@ -25,6 +38,8 @@ class MarkedSamples(BaseModel):
     model_config = ConfigDict(frozen=True)
 
     fingerprint: str
+    prepared: str = ""
+    """The folder in the cache."""
 
 
 class MarkedData(MarkedSamples):
@@ -83,6 +98,11 @@ class RunFolder:
         return self.path / "metrics.jsonl"
 
     @property
+    def lock(self) -> Path:
+        """Who trains it holds this file."""
+        return self.path / "lock"
+
+    @property
     def events(self) -> Path:
         return self.path / "events"
 
@@ -109,6 +129,10 @@ class RunFolder:
         mark: dict[str, Any] = read_json(self.mark)
         return mark
 
+    def write_mark(self, mark: dict[str, Any]) -> None:
+        """Write what the mark says."""
+        write_json(self.mark, sealed({"format": FORMAT, **mark}))
+
     def marked_data(self) -> MarkedData:
         """What the mark says about the run's data."""
         return self.marked().data
@@ -118,23 +142,25 @@ class RunFolder:
         return Mark.model_validate(self.read_mark())
 
 
-def create(runs: Path, name: str | None, recipe_name: str, files: dict[str, str], mark: dict[str, Any]) -> RunFolder:
+def create(runs: Path, name: str | None, recipe: str, plan: str, mark: dict[str, Any]) -> RunFolder:
     """Make RUNS/NAME, or RUNS/<recipe>-NNNN with a number that was never used, and write its first files.
 
     Raises `RunError` where the name is malformed or taken, or the folder cannot be written.
     """
     check_name(runs, name)
-    try:
-        runs.mkdir(parents=True, exist_ok=True)
-        folder = RunFolder(claim(runs, name, recipe_name))
+
+    def fill(path: Path) -> None:
+        folder = RunFolder(path)
         for inner in (folder.events, folder.pictures, folder.checkpoints):
             inner.mkdir()
-        for file, text in files.items():
-            write_text(folder.path / file, text)
-        write_json(folder.mark, {"format": FORMAT, **mark})
+        write_text(folder.recipe, sealed_text(recipe))
+        write_text(folder.plan, plan)
+        folder.write_mark({**mark, "sha256": {folder.plan.name: sha256_of(folder.plan)}})
+
+    try:
+        return RunFolder(made(runs, name, mark["recipe"], fill))
     except OSError as error:
         raise RunError(f"{error.filename or runs}: the run's folder cannot be written: {error.strerror}") from error
-    return folder
 
 
 def cut_short(path: Path) -> bool:
@@ -166,20 +192,31 @@ def _taken(path: Path) -> RunError:
     return RunError(f"{path} is there already; choose another --name, or: agekit resume {path}")
 
 
-def claim(runs: Path, name: str | None, recipe_name: str) -> Path:
-    """Make the folder RUNS/NAME, or RUNS/<recipe>-NNNN. Raises `RunError` where the name is taken."""
-    if name is None:
-        return make_numbered(runs, recipe_name)
-    try:
-        (runs / name).mkdir()
-    except FileExistsError:
-        raise _taken(runs / name) from None
+def made(runs: Path, name: str | None, recipe_name: str, fill: Callable[[Path], None]) -> Path:
+    """Make the folder RUNS/NAME, or RUNS/<recipe>-NNNN, filled or not at all. Raises `RunError` where it is there."""
+    runs.mkdir(parents=True, exist_ok=True)
+    with folder_beside(runs / (name or recipe_name)) as folder:
+        fill(folder)
+        if name is None:
+            return place_numbered(folder, runs, recipe_name)
+        try:
+            place(folder, runs / name)
+        except FileExistsError:
+            raise _taken(runs / name) from None
     return runs / name
 
 
 def open_run(path: Path) -> RunFolder:
-    """Open a run's folder. Raises `RunError` where it is none, is of another format, or its mark is damaged."""
+    """Open a run's folder. Raises `RunError` where it is none, is of another format, or is damaged."""
     folder = RunFolder(path)
+    check_mark(folder)
+    check_recipe(folder)
+    return folder
+
+
+def check_mark(folder: RunFolder) -> None:
+    """Raise `RunError` where a folder is no run's, or its mark is of another format, or damaged."""
+    path = folder.path
     if not folder.mark.is_file():
         said = "does not exist" if not path.exists() else f"is not a run's folder: it has no {MARK}"
         raise RunError(f"{path} {said}")
@@ -191,10 +228,21 @@ def open_run(path: Path) -> RunFolder:
     if found != FORMAT:
         raise RunError(f"{folder.mark} has format {found!r}, and this agekit reads format {FORMAT}")
     try:
-        Mark.model_validate(mark)
+        Mark.model_validate(unsealed(mark))
     except ValidationError as error:
         first = error.errors()[0]
         key = ".".join(map(str, first["loc"]))
         said = "lacks" if first["type"] == "missing" else "has no sensible"
         raise RunError(f"{folder.mark} {said} {key}: it is damaged, or of something else") from error
-    return folder
+    except ValueError as error:
+        raise RunError(f"{folder.mark} is damaged: {error}") from error
+
+
+def check_recipe(folder: RunFolder) -> None:
+    """Raise `RunError` where a run's recipe is not as the run wrote it."""
+    try:
+        whole = is_whole(folder.recipe.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise RunError(f"{folder.recipe} cannot be read: {error}") from error
+    if not whole:
+        raise RunError(f"{folder.recipe} is not as the run wrote it, by its hash: it is damaged, or was edited")

@@ -71,4 +71,9 @@ def provenance(game: Game, data: RunData, loaded: Loaded, cost: Cost) -> dict[st
 
 
 def _samples(data: Prepared) -> dict[str, Any]:
-    return {"count": len(data), "dropped": len(data.dropped), "fingerprint": data.fingerprint}
+    return {
+        "count": len(data),
+        "dropped": len(data.dropped),
+        "fingerprint": data.fingerprint,
+        "prepared": data.folder.name,
+    }

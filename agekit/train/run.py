@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import itertools
 import shutil
-from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from collections.abc import Collection
+from contextlib import ExitStack
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Protocol
@@ -14,7 +13,7 @@ import tomli_w
 
 from ..data.places import cache_home
 from ..errors import RunError
-from ..files import write_text
+from ..files import sealed_text, write_text
 from ..game.bound import Recipe
 from ..game.cost import cost
 from ..game.describe import describe_plan
@@ -22,22 +21,25 @@ from ..game.game import Game
 from ..game.judge import Judge
 from ..game.ranks import ALONE, Ranks
 from ..game.views import Gallery
+from ..lock import Lock
 from ..plugins import Loaded
 from ..recipe.find import shipped
 from ..report.metrics import MetricsFile
 from . import checkpoint as saved
-from .best import forget_later, keep_best
+from .best import forget_surpassed, keep_best
 from .compute import explained, prepare_compute
 from .dashboard import open_board, summary
-from .data import RunData, check_unchanged, prepare_all
+from .data import RunData, check_unchanged, mark_changes, prepare_all
 from .due import due_after
 from .folder import RunFolder, check_name, check_own, create, cut_short, open_run
 from .following import check_alike, check_same, in_turn, lead
 from .place import own_device
 from .provenance import provenance
+from .recovery import restore_last, settle
 from .sentinel import Sentinel, checks
 from .signals import stop_signals
 from .sources import check_sources, load_programs, load_sources
+from .upkeep import alone, writing
 from .watch import Watch
 
 
@@ -67,6 +69,7 @@ class Run:
     game: Game
     watch: Watch
     sentinel: Sentinel
+    lock: Lock
     damaged: tuple[str, ...] = ()
     """What was wrong with the checkpoints that were passed over."""
 
@@ -78,6 +81,12 @@ class Run:
     def total_steps(self) -> int:
         """Steps of the whole run, all stages together."""
         return self.game.total_steps
+
+    def close(self) -> None:
+        """Let go of its files, and of its lock."""
+        self.watch.board.close()
+        self.watch.metrics.close()
+        self.lock.release()
 
     @property
     def finished(self) -> bool:
@@ -106,11 +115,10 @@ def start(
     load_programs(game, trust=trust)
     Judge(Gallery(game)).rehearse()
     counted = cost(recipe, game.scope)
-    plan = describe_plan(recipe, game.scope, counted, ranks.count)
-    files = {"recipe.toml": tomli_w.dumps(recipe.document.tree), "plan.txt": plan}
-    folder = create(runs, name, recipe.name, files, provenance(game, data, loaded, counted))
-    with _writing(folder):
-        run = _opened(folder, recipe, data, game, {}, MetricsFile(folder.metrics))
+    texts = tomli_w.dumps(recipe.document.tree), describe_plan(recipe, game.scope, counted, ranks.count)
+    folder = create(runs, name, *texts, provenance(game, data, loaded, counted))
+    with writing(folder), alone(folder) as lock:
+        run = _opened(folder, recipe, data, game, {}, lock)
     lead(folder, game, restored=False)
     return run
 
@@ -131,34 +139,35 @@ def resume(
     cache: Path | None = None,
     *,
     trust: bool = False,
+    despite: Collection[str] = (),
     ranks: Ranks = ALONE,
 ) -> Run:
     """Take a run up at its last good checkpoint, written on however many ranks; at its beginning where there is none.
 
-    Checkpoints that are damaged are passed over, and set aside. Raises `RunError` where the data is not what the run
-    began with, the run came to its end, or another process is at it.
+    Checkpoints that are damaged are passed over, and set aside. Raises `RunError` where the run came to its end, or
+    another process is at it; and where its data is not what it began with, or its metrics are not what it wrote, unless
+    it is to go on `despite` that: `data`, `metrics`.
     """
     check_own(folder)
-    data, game = _prepared(recipe, cache, listener, ranks)
-    check_unchanged(folder, data)
-    load_programs(game, trust=trust)
-    gallery = Gallery(game)
-    state = restore_last(folder, game, gallery)
-    if not state:
-        load_sources(game)
-    if game.steps_done >= game.total_steps:
-        end = f"step {game.total_steps}, where it is to end"
-        raise RunError(
-            f"{folder.path} stands at step {game.steps_done}, and {end}, is reached: --steps N names a later one"
-        )
-    with _writing(folder):
-        metrics = MetricsFile(folder.metrics, state.get("metrics_bytes", 0))  # from here on, nobody else writes
-        for later in saved.checkpoints(folder.checkpoints):
-            if later.path.name > saved.name_of(game):
-                _set_aside(later.path)
-        forget_later(folder.best, game)
-        write_text(folder.recipe, tomli_w.dumps(recipe.document.tree))
-        run = _opened(folder, recipe, data, game, state, metrics, gallery)
+    with writing(folder), alone(folder) as lock:
+        saved.tidy(folder.path)
+        data, game = _prepared(recipe, cache, listener, ranks)
+        if "data" not in despite:
+            check_unchanged(folder, data)
+        load_programs(game, trust=trust)
+        gallery = Gallery(game)
+        state = restore_last(folder, game, gallery, whole="metrics" not in despite)
+        if not state:
+            load_sources(game)
+        damaged = [*state.get("damaged", ()), *settle(folder, game, state)]
+        if game.steps_done >= game.total_steps:
+            end = f"step {game.total_steps}, where it is to end"
+            raise RunError(
+                f"{folder.path} stands at step {game.steps_done}, and {end}, is reached: --steps N names a later one"
+            )
+        mark_changes(folder, data, game.steps_done)
+        write_text(folder.recipe, sealed_text(tomli_w.dumps(recipe.document.tree)))
+        run = _opened(folder, recipe, data, game, {**state, "damaged": damaged}, lock, gallery)
     lead(folder, game, restored=bool(state))
     return run
 
@@ -172,47 +181,26 @@ def begin_or_resume(recipe: Recipe, loaded: Loaded, path: Path, listener: Listen
     return start(recipe, loaded, path.parent, path.name, listener, trust=trust)
 
 
-def _set_aside(path: Path) -> None:
-    """Rename a damaged checkpoint, beside those of the same step that were set aside before."""
-    names = (f"damaged-{path.name}{f'-{again}' if again else ''}" for again in itertools.count())
-    path.rename(next(target for name in names if not (target := path.with_name(name)).exists()))
-
-
-def restore_last(folder: RunFolder, game: Game, gallery: Gallery) -> dict[str, Any]:
-    """Restore the last checkpoint that is whole; nothing where there is none.
-
-    Raises `RunError` where there are checkpoints and all are damaged.
-    """
-    there = saved.checkpoints(folder.checkpoints)
-    damaged: list[str] = []
-    for checkpoint in reversed(there):
-        try:
-            return {**saved.restore(checkpoint, game, gallery), "damaged": damaged}
-        except RunError as error:
-            damaged.append(str(error))
-    if there:
-        raise RunError("no checkpoint can be used:\n" + "\n".join(damaged))
-    return {}
-
-
 def _opened(
     folder: RunFolder,
     recipe: Recipe,
     data: RunData,
     game: Game,
     state: dict[str, Any],
-    metrics: MetricsFile,
+    lock: Lock,
     gallery: Gallery | None = None,
 ) -> Run:
     with ExitStack() as undo:  # a full disk leaves no file open
+        metrics = MetricsFile(folder.metrics)
         undo.callback(metrics.close)
+        metrics.cut(state.get("metrics_bytes", 0))
         board = open_board(folder, game)
         undo.pop_all()
     spent = state.get("elapsed_seconds", 0.0)
     gallery = gallery or Gallery(game)
     watch = Watch(folder, game, gallery, board, metrics, data.features, spent)
     sentinel = Sentinel(folder, game, gallery, watch, state.get("sentinel", {}))
-    return Run(folder, recipe, data, game, watch, sentinel, tuple(state.get("damaged", ())))
+    return Run(folder, recipe, data, game, watch, sentinel, lock, tuple(state.get("damaged", ())))
 
 
 def play(run: Run, listener: Listener) -> bool:
@@ -227,7 +215,7 @@ def play(run: Run, listener: Listener) -> bool:
     stopping = False
     try:
         with (
-            _writing(run.folder),
+            writing(run.folder),
             explained(run.recipe.compute, "the last checkpoint stands"),
             stop_signals(ranks) as stopped,
         ):
@@ -253,43 +241,37 @@ def play(run: Run, listener: Listener) -> bool:
                     listener.logged(run, watch.log(report, judged, sentinel.events(), pulled))
                 if due.pictures:
                     watch.look()
-                if due.milestone:
-                    sentinel.mark()
-                if stopping or due.checkpoint:
-                    checkpoint(run)
                 if judged:
                     keep_best(run.folder.best, game, run.gallery, judged, _extra(run))
+                if due.milestone:
+                    sentinel.mark()
+                # ---- the checkpoint comes last: what is there before it is made again where the run is killed
+                if run.finished:
+                    watch.board.hparams(*summary(run.recipe, run.folder), game.steps_done)
+                if stopping or due.checkpoint:
+                    checkpoint(run)
                 if due.anything or stopping or checks(game):
                     ranks.tell()  # the others have waited meanwhile
-            if run.finished:
-                watch.board.hparams(*summary(run.recipe, run.folder))
     finally:
-        watch.board.close()
-        watch.metrics.close()
+        run.close()
     listener.ends(run, interrupted=not run.finished)
     return run.finished
-
-
-@contextmanager
-def _writing(folder: RunFolder) -> Iterator[None]:
-    """Meanwhile, what the disk refuses is a `RunError`."""
-    try:
-        yield
-    except OSError as error:
-        place = error.filename or folder.path
-        raise RunError(f"{place} cannot be written: {error.strerror or error}; the last checkpoint stands") from error
 
 
 def checkpoint(run: Run) -> saved.Checkpoint:
     """Write a checkpoint of a run as it stands."""
     run.gallery.recalibrate()
+    run.watch.metrics.sync()
     keep, spared = run.recipe.run.keep, run.sentinel.state.healthy
-    return saved.save(run.folder.checkpoints, run.game, run.gallery, _extra(run), keep, spared)
+    written = saved.save(run.folder.checkpoints, run.game, run.gallery, _extra(run), keep, spared)
+    forget_surpassed(run.folder.best, run.folder.checkpoints)
+    return written
 
 
 def _extra(run: Run) -> dict[str, Any]:
     return {
         "metrics_bytes": run.watch.metrics.bytes,
+        "metrics_sha256": run.watch.metrics.sha256,
         "elapsed_seconds": run.watch.elapsed_seconds,
         "sentinel": asdict(run.sentinel.state),
     }
