@@ -55,7 +55,8 @@ def mmd() -> Iterator[Value]:
     """Squared maximum mean discrepancies, at one scale."""
     one: dict[str, Any] = {"scales": (1.0,)}
     for kernel, k in KERNELS.items():
-        yield {**one, "kernel": kernel, "variance": 0.5}, PAIR, of_pair(k)
+        for scale in (1.0, 2.0):
+            yield {"kernel": kernel, "scales": (scale,), "variance": 0.5 / scale}, PAIR, of_pair(k)
     yield {**one, "variance": 0.5, "estimator": "biased"}, PAIR, of_pair(KERNELS["imq"], biased=True)
     yield {"kernel": "linear"}, PAIR, 8 - 2 * 16 / 6
     yield from (({"kernel": "energy", **options}, operands, value) for options, operands, value in energy())

@@ -40,6 +40,7 @@ class MomentMatching(Divergence):
     @classmethod
     def known(cls) -> Iterator[Known]:
         yield Known(cls(order=1), (SHEARED, "gaussian"), 10 / 2)
+        yield Known(cls(order=1), (SHEARED, "sphere"), 2 * 10 / 2)  # σ² is 1/2
         yield Known(cls(), (SHEARED, "gaussian"), 10 / 2 + (9 + 2 * 16 + 144) / 4)
         yield Known(cls(), (SHEARED, [[-1.0, 1.0], [3.0, 1.0]]), 4 / 2 / 2 + (2 * 16 + 169) / 4 / 4)  # σ² is 2
         yield Known(cls(order=4), (CORNERS, "gaussian"), 5 / 2 + (9 + 64) / 4 + (13**2 + 78**2) / 2)
