@@ -76,12 +76,12 @@ def test_the_folder_of_another_recipe_is_refused(recipe):
         agekit.run(recipe, "runs/mine")
 
 
-def test_what_was_cut_short_in_its_making_is_made_anew_and_no_other_folder_is_touched(recipe, monkeypatch):
+def test_what_is_cut_short_in_its_making_leaves_no_folder_and_no_other_folder_is_touched(recipe, monkeypatch):
     with monkeypatch.context() as patch:
         patch.setattr("agekit.train.folder.write_json", lambda *_: signal.raise_signal(signal.SIGINT))
         with pytest.raises(KeyboardInterrupt):
             agekit.run(recipe, "runs/mine")
-    assert Path("runs/mine/plan.txt").is_file()
+    assert not Path("runs/mine").exists()
     agekit.run(recipe, "runs/mine")
     for file in ("thesis.txt", "pictures/cat.png"):
         Path("runs/full", file).parent.mkdir(parents=True)

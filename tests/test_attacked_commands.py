@@ -26,7 +26,7 @@ STRANGE = (
     "[",
     "..",
 )
-COMMANDS = 29
+COMMANDS = 30
 """How many there are, those of commands within commands included; a new one is tried as it is added."""
 
 

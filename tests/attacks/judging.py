@@ -71,7 +71,7 @@ class Judge:
         self.folder = folder
         self.loaded = loaded or load()
         with _plugins(self.loaded), contextlib.redirect_stdout(io.StringIO()):
-            recipes.plan(argparse.Namespace(recipe="quickstart", set=[]))  # imports what a first plan imports
+            recipes.plan(argparse.Namespace(recipe="quickstart", set=[], ranks=1))  # imports what a first plan imports
 
     def __call__(self, case: Case) -> Verdict:
         """What becomes of a case. Raises whatever is not to happen."""
@@ -84,7 +84,7 @@ class Judge:
         path = self.folder / next(iter(case.files))
         with bounded(), _plugins(self.loaded), contextlib.redirect_stdout(io.StringIO()) as printed:
             try:
-                recipes.plan(argparse.Namespace(recipe=str(path), set=list(case.settings)))
+                recipes.plan(argparse.Namespace(recipe=str(path), set=list(case.settings), ranks=1))
             except RecipeError as error:
                 check_refusal(error, case.files)
                 return str(error)
