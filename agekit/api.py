@@ -11,7 +11,7 @@ from torch import nn
 
 from .compare.reading import told
 from .data.places import cache_home
-from .errors import RunError
+from .errors import RunEnded, RunError
 from .export.reading import network as read_network
 from .game.bound import Recipe, lasting
 from .game.game import Game
@@ -80,9 +80,11 @@ def run(
         started = begin_or_resume(recipe, load_plugins(), path, teller, trust=trust)
         if not play(started, teller):
             raise KeyboardInterrupt
+    except RunEnded:  # it was killed when all had been written, and its last checkpoint had no name yet
+        pass
     finally:
         teller.console.stop()
-    return _last_metrics(started.folder)
+    return _last_metrics(RunFolder(path))
 
 
 def _last_metrics(folder: RunFolder) -> dict[str, dict[str, float]]:

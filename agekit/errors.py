@@ -6,6 +6,7 @@
     ├── DataError         a data set that is missing, damaged or of the wrong size
     │   └── MissingData   it is not there; says the ways to get it
     ├── RunError          a run folder or a checkpoint that cannot be used
+    │   └── RunEnded      the run came to its end before
     └── ComputeError      a device, a precision or memory that is not there
         └── LostRank      another process of the same game has ended
 
@@ -47,6 +48,10 @@ class MissingData(DataError):
 
 class RunError(AgekitError):
     """A run folder or a checkpoint cannot be read or written."""
+
+
+class RunEnded(RunError):
+    """A run stands where it is to end, and is not gone on with."""
 
 
 class ComputeError(AgekitError):

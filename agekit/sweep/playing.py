@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from typing import Protocol
 
 from ..compare.reading import told
-from ..errors import AgekitError
+from ..errors import AgekitError, RunEnded
 from ..game.bound import Recipe
 from ..game.load import load_recipe
 from ..lock import Lock
@@ -49,6 +49,8 @@ def play_all(study: Study, loaded: Loaded, audience: Audience, *, trust: bool = 
                 audience.turns_to(trial, number, len(study.plan.trials))
                 if not play(_begun(study, trial, loaded, audience, trust=trust), audience):
                     return False
+            except RunEnded:  # it was killed when all had been written, and its last checkpoint had no name yet
+                pass
             except AgekitError as error:
                 reason = str(error)
             except Exception as error:  # noqa: BLE001 - a component may raise anything, and the others go on

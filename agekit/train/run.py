@@ -12,7 +12,7 @@ from typing import Any, Protocol
 import tomli_w
 
 from ..data.places import cache_home
-from ..errors import RunError
+from ..errors import RunEnded
 from ..files import sealed_text, write_text
 from ..game.bound import Recipe
 from ..game.cost import cost
@@ -162,7 +162,7 @@ def resume(
         damaged = [*state.get("damaged", ()), *settle(folder, game, state)]
         if game.steps_done >= game.total_steps:
             end = f"step {game.total_steps}, where it is to end"
-            raise RunError(
+            raise RunEnded(
                 f"{folder.path} stands at step {game.steps_done}, and {end}, is reached: --steps N names a later one"
             )
         mark_changes(folder, data, game.steps_done)

@@ -12,7 +12,7 @@ import tempfile
 from collections.abc import Callable
 from pathlib import Path
 
-from . import damaged, disk, killed, trained
+from . import damaged, disk, killed, others, trained
 from .killed import Ground
 from .tally import Tally
 
@@ -22,6 +22,7 @@ WHOLE: Attacks = {
     "operations": lambda tally, ground: killed.at_file_operations(tally, ground),
     "lines": lambda tally, ground: killed.at_lines(tally, ground, kills=200),
     "moments": lambda tally, ground: killed.at_moments(tally, ground, cases=20),
+    "others": lambda tally, ground: others.killed(tally, ground, cases=40),
     "checkpoints": lambda tally, ground: damaged.checkpoints(tally, ground, cases=1000),
     "records": lambda tally, ground: damaged.records(tally, ground, cases=300),
     "resumed": lambda tally, ground: damaged.resumed(tally, ground, cases=10),

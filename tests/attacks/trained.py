@@ -97,14 +97,15 @@ def snapshot(place: Path) -> Mapping[str, Any]:
     """
     events = RunFolder(place / RUN).events
     files = (path for path in sorted(place.rglob("*")) if path.is_file() and "tfevents" not in path.name)
-    found = {str(path.relative_to(place)): _contents(path) for path in files}
+    found = {str(path.relative_to(place)): contents(path) for path in files}
     found["curves"] = {
         tag: [(event.step, event.value) for event in scalars] for tag, scalars in _curves(events).items()
     }
     return found
 
 
-def _contents(path: Path) -> Any:
+def contents(path: Path) -> Any:
+    """What a file holds, but for what the clock says."""
     if path.name == "metrics.jsonl":
         lines = [json.loads(line) for line in path.read_bytes().splitlines()]
         return [{key: value for key, value in line.items() if key != "clock"} for line in lines]

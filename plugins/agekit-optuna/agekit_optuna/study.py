@@ -16,7 +16,7 @@ from agekit.files import LOCKED_ALONE, alone, try_lock, write_text
 from optuna.pruners import MedianPruner, NopPruner, SuccessiveHalvingPruner
 from optuna.samplers import BaseSampler, RandomSampler, TPESampler
 from optuna.storages import BaseStorage, JournalStorage
-from optuna.storages.journal import JournalFileBackend
+from optuna.storages.journal import JournalFileBackend, JournalFileOpenLock
 from optuna.trial import FrozenTrial, TrialState
 from rich.console import Console
 
@@ -49,7 +49,24 @@ class Told(Protocol):
 
 def storage_of(url: str | None, folder: Path) -> BaseStorage | str:
     """A database by its URL, or else a journal in the folder, which several processes of one machine may share."""
-    return url or JournalStorage(JournalFileBackend(str(folder / "search.journal")))
+    return url or JournalStorage(JournalFileBackend(str(folder / "search.journal"), _Lock(folder / ".journal.lock")))
+
+
+class _Lock(JournalFileOpenLock):
+    """A lock that goes with its process: those of Optuna are files, which killed processes leave in others' way."""
+
+    def __init__(self, path: Path) -> None:
+        super().__init__(str(path))
+        self._path, self._held = path, ExitStack()
+
+    def acquire(self) -> bool:
+        """Wait until no other process has it."""
+        self._held.enter_context(alone(self._path))
+        return True
+
+    def release(self) -> None:
+        """Let go of it."""
+        self._held.close()
 
 
 def open_study(search: Search, name: str, storage: BaseStorage | str, pruner: str) -> optuna.Study:
