@@ -84,6 +84,7 @@ def _training(commands: Any) -> None:
     ranks(run)
     trust(run)
     run.add_argument("--json", action="store_true", help="end with one line of JSON that names the run")
+    run.set_defaults(despite=[])  # its ranks, when they are started again, go on with the run
     resume = add(commands, "resume", "training", "go on with a run from its last checkpoint")
     resume.add_argument("run", metavar="RUN", type=Path, help="the run's folder, or that of several runs")
     resume.add_argument("--steps", metavar="N", type=int, help="end after N steps, counted from the run's first")
