@@ -81,7 +81,8 @@ def test_a_game_of_terms_that_are_samplewise_needs_no_second_pass():
 
 
 def test_samples_are_mirrored_as_in_the_whole_batch():
-    assert compared((game_of(*ALONE_BUT_IN_LOSSES, "data.flip=true", *more) for more in ((), (THREES,))), 1e-5) == 5
+    settings = (*ALONE_BUT_IN_LOSSES, "data.flip=true", 'compute.precision="fp64"')
+    assert compared((game_of(*settings, *more) for more in ((), (THREES,))), TOLERANCE["fp64"]) == 5
 
 
 def test_batch_norm_moves_once_for_each_portion():
@@ -138,10 +139,11 @@ def test_what_networks_keep_besides_statistics_advances_as_in_the_whole_batch():
         'networks.e={ encoder = "advancing" }',
         'players.encoder.terms.real={ reciprocity = "l2", of = "e(g(e(x)))", to = "z" }',
         ALONE_BUT_IN_LOSSES[0],
+        'compute.precision="fp64"',
     )
     components: dict[str, tuple[str, type]] = {"advancing": ("encoders", Advancing)}
     games = [game_of(*settings, *more, components=components) for more in ((), (THREES,))]
-    compared(games, 1e-5)
+    compared(games, TOLERANCE["fp64"])
     assert [weights_of(game)["e.network.calls"].item() for game in games] == [1 + 3 + 1] * 2
 
 
