@@ -12,6 +12,7 @@ from rich.console import Console
 
 from agekit.cli import main
 from agekit.export.card import plain
+from agekit.files import sealed, unsealed
 from agekit.printable import json_line, one_line, printable
 from agekit.report.board import Board
 from agekit.report.console import PlainConsole
@@ -49,8 +50,8 @@ def hostile(tmp_path_factory, cache):
         patch.setenv("AGEKIT_CACHE", str(cache))
         begin("one", ABOUT + TINY, settings=["run.steps=2"])
         run = Path("runs/one")
-        mark = json.loads((run / "run.json").read_text())
-        (run / "run.json").write_text(json.dumps(mark | {"recipe": EVIL, "device_name": EVIL}))
+        mark = unsealed(json.loads((run / "run.json").read_text()))
+        (run / "run.json").write_text(json.dumps(sealed(mark | {"recipe": EVIL, "device_name": EVIL})))
         (run / "plan.txt").write_text(EVIL)
         said = PngInfo()
         for key in ("view", "statistics", "samples", "step"):
