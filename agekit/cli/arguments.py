@@ -102,7 +102,7 @@ def _training(commands: Any) -> None:
         action="append",
         choices=("data", "metrics"),
         default=[],
-        help="go on although this changed since: data, or metrics; noted with the run; repeatable",
+        help="go on although this changed since: data (noted with the run), or metrics; repeatable",
     )
     trust(resume)
     resume.add_argument("--json", action="store_true", help="end with one line of JSON that names the run")
