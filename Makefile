@@ -4,13 +4,17 @@ VENV    := .venv
 BIN     := $(VENV)/bin
 PLUGINS := $(wildcard plugins/*)
 
-.PHONY: demo test ranks faults check compare semantic pairwise bench gpu-check gpu-recipes fuzz format docs lab clean
+.PHONY: demo test slow ranks faults check compare semantic pairwise bench gpu-check gpu-recipes fuzz format docs lab clean
 
 demo: $(VENV)/.runtime
 	$(BIN)/agekit run recipes/quickstart.toml
 
 test: $(VENV)/.tools
-	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 -m "not slow"
+
+# the tests that take over five seconds each, for some minutes
+slow: $(VENV)/.tools
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 -m slow
 
 # ranks that are killed, hang, are signalled and started again, for a quarter of an hour on two cores: docs/scale.md
 ranks: $(VENV)/.tools

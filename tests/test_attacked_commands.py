@@ -52,7 +52,8 @@ def loaded():
 def told(loaded, monkeypatch, capsys, tmp_path):
     """Run a command here; its status, and whether it said something. Plugins are loaded once for all."""
     monkeypatch.setattr(common, "plugins", lambda: loaded)
-    monkeypatch.chdir(tmp_path)
+    (tmp_path / "within" / "here").mkdir(parents=True)
+    monkeypatch.chdir(tmp_path / "within" / "here")  # beside the folders of other tests there may be runs
     monkeypatch.setenv("AGEKIT_CACHE", str(tmp_path / "cache"))
     monkeypatch.setenv("AGEKIT_DATA", str(tmp_path / "data"))
 

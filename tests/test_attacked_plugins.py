@@ -10,9 +10,10 @@ from agekit.contracts import BrokenSample
 from agekit.data.reading import Reader
 from agekit.errors import AgekitError, PluginError
 from agekit.game.blame import blamed
+from agekit.train.data import prepare_all
 
 from .runs import Quiet, begin
-from .tiny import TINY, game_of
+from .tiny import TINY, game_of, recipe_of
 
 BROKEN = {
     "ends": ("import sys; sys.exit(3)", "SystemExit: 3"),
@@ -99,6 +100,27 @@ def test_a_network_that_fails_is_named_with_its_call(monkeypatch):
     monkeypatch.setattr(type(game.networks["g"]), "forward", lambda *_: torch.zeros(2) @ torch.zeros(3))
     with pytest.raises(PluginError, match=r"^networks\.\w, applied in \w\(\w\): raised RuntimeError: "):
         game.step()
+
+
+def test_an_optimizer_that_fails_is_named_with_its_player(monkeypatch):
+    game = game_of()
+    monkeypatch.setattr(game.seats[1].optimizer, "step", lambda: [][1])
+    with pytest.raises(PluginError, match=r"^players\.generator\.optimizer: Adam: raised IndexError: list index"):
+        game.step()
+
+
+def test_a_schedule_that_fails_is_named(monkeypatch):
+    game = game_of("players.encoder.terms.real.weight={ schedule = 'linear', start = 1.0, end = 2.0 }")
+    monkeypatch.setattr(type(game.seats[0].player.terms[0].weight), "__call__", lambda *_: 1 / 0)
+    with pytest.raises(PluginError, match=r"^a schedule at .*: \w+ of agekit: raised ZeroDivisionError: "):
+        game.step()
+
+
+def test_a_data_set_that_cannot_be_opened_is_named(tmp_path, monkeypatch):
+    recipe = recipe_of()
+    monkeypatch.setattr(type(recipe.dataset), "open", lambda _: {1: 2}[3])
+    with pytest.raises(PluginError, match=r"^dataset toyfaces: ToyFaces of agekit: raised KeyError: 3"):
+        prepare_all(recipe, tmp_path)
 
 
 def test_a_metric_that_fails_is_named(monkeypatch):

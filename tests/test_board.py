@@ -179,6 +179,7 @@ def test_the_layout_opens_on_terms_side_by_side_and_every_tag_is_there(seen):
 # ---- in a browser
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(CHROMIUM is None, reason="no Chromium is here to look with")
 def test_a_browser_shows_every_dashboard_filled(seen, tmp_path):
     SHOTS.mkdir(parents=True, exist_ok=True)

@@ -85,6 +85,7 @@ def test_what_cannot_be_checked_is_told(installed, bare, capsys):
             testing.conformance(name)
 
 
+@pytest.mark.slow
 def test_the_page_s_plugin_passes(installed, capsys):
     installed("coral", CORAL)
     status = main(["check", "coral"])

@@ -59,6 +59,7 @@ def test_the_picture_has_a_row_for_each_system_and_one_for_the_inputs():
     assert sheet.crop((100 + 12 * 32 + 16, 64, *sheet.size)).getextrema() == ((255, 255),) * 3  # DCGAN has no encoder
 
 
+@pytest.mark.slow
 def test_the_whole_of_it_in_small_is_resumed(elsewhere, tmp_path, capfd):
     systems = ["age_toyfaces", "dcgan_toyfaces"]
     small = ["--steps=1", "--probe-steps=1", "--width=2", "--faces=64", "--count=16", "--processes=1"]

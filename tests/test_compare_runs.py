@@ -73,6 +73,7 @@ def test_a_run_that_is_being_trained_is_running_and_nobody_else_takes_it_up(caps
     assert told(Path("runs/mine")).state == "finished"
 
 
+@pytest.mark.slow
 def test_a_killed_process_leaves_a_run_that_is_stopped():
     Path("tiny.toml").write_text(TINY)
     code = "import os, signal; from tests.runs import *; begin('mine', TINY, Quiet(9, lambda: os.kill(os.getpid(), 9)))"

@@ -72,6 +72,7 @@ def test_the_full_kl_sees_duplicated_coordinates_that_the_diagonal_one_does_not(
     assert FullGaussianKL()(twice, Gaussian(dim=8)).item() > 1
 
 
+@pytest.mark.slow
 def test_the_bias_of_a_batch_is_the_documented_one():
     gaussian, draws = Gaussian(dim=8), torch.Generator().manual_seed(0)
     values = [FullGaussianKL()(gaussian.sample(256, generator=draws), gaussian).item() for _ in range(300)]

@@ -216,6 +216,7 @@ def summed(values: list[Tensor]) -> Tensor:
     return (torch.stack(values) * torch.linspace(0.5, 1.5, len(values), dtype=torch.float64)).sum()
 
 
+@pytest.mark.slow
 def test_gradients_are_those_of_the_values_at_duplicates_too():
     p, q = 0.6 * noise(4, 3) + 0.3, noise(3, 3, seed=1)
     assert torch.autograd.gradcheck(lambda a, b: summed(everything(a, b)), (p.requires_grad_(), q.requires_grad_()))

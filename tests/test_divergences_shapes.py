@@ -220,6 +220,7 @@ def test_the_order_of_codes_does_not_matter():
     assert values == pytest.approx(turned, rel=1e-9)
 
 
+@pytest.mark.slow
 def test_gradients_are_those_of_the_values():
     p, q = 0.6 * noise(6, 3) + 0.2, noise(5, 3, seed=1)
     assert torch.autograd.gradcheck(lambda a, b: summed(everything(a, b)), (p.requires_grad_(), q.requires_grad_()))

@@ -19,7 +19,7 @@ def test_recipes_changed_at_random_are_planned_or_refused(tmp_path):
 
 def test_what_takes_too_long_or_too_much_is_seen():
     with pytest.raises(Slow, match="processor time"), bounded(seconds=0.2):
-        sum(iter(int, 1))
+        sum(1 for _ in iter(int, 1))
     with pytest.raises(AssertionError, match=r"needed .* MB"), bounded(megabytes=50):
         bytearray(b"x" * 100_000_000)
 
@@ -29,7 +29,7 @@ def test_what_takes_too_long_or_too_much_is_seen():
     [
         (Problem("data", "is wrong"), "nowhere"),
         (Problem("data", "", "0.toml:1"), "says nothing"),
-        (Problem("data", "x" * 5000, "0.toml:1"), "5000 characters|50.. characters"),
+        (Problem("data", "is wrong", "0" * 5000 + ".toml:1"), "50.. characters"),
         (Problem("data", "is wrong", "0.toml:7"), "no such line"),
     ],
 )

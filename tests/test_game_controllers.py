@@ -355,5 +355,5 @@ def test_a_state_that_is_none_is_named_with_its_controller_and_term(begins, move
 @pytest.mark.usefixtures("elsewhere")
 def test_a_weight_that_is_none_ends_the_run_with_its_name():
     settings = [f"{TERMS}.reconstruct.weight.{key}" for key in ("factor=1e308", "least=10.0")]
-    with pytest.raises(RunError, match=r"step 1: the controller's encoder\.reconstruct\.weight is inf"):
+    with pytest.raises(RunError, match=r"step 1: the controller's encoder\.reconstruct\.weight is not finite"):
         begin("spoilt", GOES_ON, settings=[*settings, "run.log_every=1"])

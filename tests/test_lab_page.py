@@ -12,6 +12,7 @@ from agekit.lab.tables import uncertain
 from .laboratory import DOCS, KNOWN, SEEN, builtin_divergences, rows_of, standard_error
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("elsewhere")
 def test_the_page_can_be_written_anew_and_holds_every_built_in():
     command = [sys.executable, str(DOCS / "lab.py"), "--dim", "5", "--batch", "8", "--repetitions", "3"]

@@ -46,7 +46,10 @@ def test_where_a_rank_is_killed_all_are_started_again_and_go_on_as_if_nothing_ha
         (["--restarts", "1"], "--restarts is for --nproc; torchrun has --max-restarts"),
         (["--nproc", "9"], "data.batch: a batch of 8 cannot be divided among 9 ranks in portions of at most 1; fewer"),
         (["--nproc", "2", "--seeds", "2"], "--seeds: several runs are played by one process; each by itself may have"),
-        (["--nproc", "2", "--device", "cuda:7"], "device 'cuda:7' is not there"),
+        (
+            ["--nproc", "2", "--device", "cuda:99999"],
+            "device 'cuda:99999' is not there; here are cpu",
+        ),  # torch: cuda:-97
     ],
 )
 def test_what_cannot_be_launched_is_refused_in_a_line(words, said, capsys):

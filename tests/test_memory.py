@@ -134,7 +134,7 @@ def test_the_command_says_it_in_one_line(elsewhere, monkeypatch, capsys):
 
 @pytest.mark.skipif(sys.platform != "linux", reason="only Linux tells what is open")
 def test_a_long_run_keeps_nothing_and_leaves_nothing_open(elsewhere):
-    """The short form of `python -m tests.attacks.growth`: everything that is due is done between the counts."""
+    """The short form of `make faults ARGS="--only growth"`: everything that is due is done between the counts."""
     counting = Counting(20, 40, 60)
     often = ["run.log_every=1", "run.pictures_every=10", "sentinel.every=5"]
     begin("long", TINY, counting, settings=["run.steps=60", *often])

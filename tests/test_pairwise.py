@@ -50,12 +50,14 @@ def test_what_failed_is_said_in_its_row():
     assert re.split(" {2,}", lines[1]) == [OURS, "1", "-", "1", "-", "10", "0.25"]
 
 
+@pytest.mark.slow
 def test_a_process_that_runs_out_says_of_what():
     assert apart(PLAIN, ["--n", "8000", "--memory", "400"], 600) == "out of memory: 400 MB"
     assert apart(OURS, [], 0.01) == "out of time: 0.01 s"
     assert str(apart("nobody", [], 600)).startswith("failed with status 1: KeyError")
 
 
+@pytest.mark.slow
 def test_the_command_says_what_it_did_and_writes_a_page(capsys, tmp_path):
     path = tmp_path / "benchmarks" / "pairwise.md"
     assert main(["--n", "300", "--dim", "3", "--repeats", "1", "--scales", "2", "--out", str(path)]) == 0

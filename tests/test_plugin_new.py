@@ -86,6 +86,7 @@ def test_it_is_formatted_and_clean(begun):
         assert done.returncode == 0, done.stdout
 
 
+@pytest.mark.slow
 def test_from_the_command_to_a_green_test_and_a_run_that_uses_it(begun, tmp_path):
     folder = begun("divergence")
     paths = os.pathsep.join([str(folder), str(Path(__file__).parent.parent)])

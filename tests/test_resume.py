@@ -82,6 +82,7 @@ def test_a_second_ctrl_c_stops_at_once_and_what_was_written_stands(uninterrupted
     assert left_behind("at_once") == uninterrupted
 
 
+@pytest.mark.slow
 def test_all_optimizers_resume_with_their_state_laid_out_as_before():
     for optimizer in ("adam", "adamw", "sgd"):
         extra = "momentum = 0.9" if optimizer == "sgd" else "weight_decay = 0.01"
@@ -94,6 +95,7 @@ def test_all_optimizers_resume_with_their_state_laid_out_as_before():
         assert left_behind(f"{optimizer}_whole") == left_behind(f"{optimizer}_cut")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_a_process_that_is_signalled_writes_a_checkpoint_and_says_how_to_go_on(number):
     Path("tiny.toml").write_text(TINY)

@@ -78,7 +78,7 @@ def test_names_are_chosen_numbered_and_never_taken_twice(capsys):
     assert sorted(path.name for path in Path("runs").iterdir() if path.is_dir()) == ["tiny-0002", "tiny-0004"]
     assert agekit_run(*short, "--name", "mine", "--out", "others") == 1
     assert "error: others/mine is there already" in capsys.readouterr().err
-    for name in ("../up", "", ".hidden", "a/b"):
+    for name in ("../up", "", ".hidden", "a/b", "é" * 101):
         assert agekit_run(*short, "--name", name) == 1
         assert "a name is letters, digits" in capsys.readouterr().err
     assert not Path("up").exists()

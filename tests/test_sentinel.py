@@ -265,6 +265,7 @@ def test_a_smaller_rate_keeps_alive_what_died():
     assert all(math.isfinite(value) for values in terms.values() for value in values.values())
 
 
+@pytest.mark.slow
 def test_a_run_that_went_back_resumes_to_the_same_bytes():
     """Interrupted before it ails, while it does, and after it went back: the same run."""
     settings = (*BACK, "run.steps=36", "sentinel.every=6", "sentinel.factor=1e-3", "run.log_every=4")

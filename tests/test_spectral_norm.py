@@ -118,6 +118,7 @@ def test_the_plan_counts_the_layers_and_not_what_makes_their_weights():
     assert plain.parameters["e"] - normal.parameters["e"] == 2 * 6
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("elsewhere")
 def test_a_run_that_is_resumed_ends_with_the_same_bytes():
     begin("whole", NORMAL)

@@ -78,6 +78,7 @@ def test_ratios_are_of_the_same_round():
     assert ratios([2.0, 9.0], [1.0, 3.0]) == [2.0, 3.0]
 
 
+@pytest.mark.slow
 def test_a_contender_in_a_process_of_its_own_takes_steps_and_tells_its_memory():
     setups = {name: Setup(name, width=1, batch=2, images=256) for name in ("convolutions",)}
     with workers(setups) as found:
@@ -96,6 +97,7 @@ def test_the_reference_decodes_as_celeba_is_prepared(tmp_path):
     assert torch.equal(files[1], ours)
 
 
+@pytest.mark.slow
 def test_the_whole_bench_runs_and_leaves_a_page_with_every_row(tmp_path, monkeypatch):
     monkeypatch.setattr("benchmarks.speed.start.OURS", ["true"])
     monkeypatch.setattr("benchmarks.speed.start.THEIRS", ["true"])

@@ -66,6 +66,7 @@ def test_what_is_missing_is_told_with_the_way_to_get_it(monkeypatch, capsys):
     assert gpu.main([]) == 2
 
 
+@pytest.mark.slow
 def test_a_published_recipe_is_trained_whole_from_its_data(elsewhere, monkeypatch, capfd):
     monkeypatch.setattr(whole, "PUBLISHED", whole.PUBLISHED[1:])
     short = ["run.stop_after=2", "data.batch=8", "compute.threads=1", *(f"networks.{name}.width=1" for name in "eg")]

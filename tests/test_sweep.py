@@ -100,18 +100,6 @@ def test_a_group_that_is_interrupted_goes_on_to_the_same_bytes(interrupted, caps
     assert "run 1" not in capsys.readouterr().out
 
 
-def test_a_run_whose_making_was_cut_short_is_made_anew(capsys):
-    assert main(["run", "tiny.toml", "--seeds", "2", "--steps", "2"]) == 0
-    folder = Path("runs/tiny-0001/seed-1")
-    for file in ("run.json", "metrics.jsonl"):
-        (folder / file).unlink()
-    for inner in ("events", "pictures", "checkpoints"):
-        shutil.rmtree(folder / inner)
-        (folder / inner).mkdir()
-    assert main(["resume", "runs/tiny-0001"]) == 0
-    assert states()["tiny-0001/seed-1"] == ("finished", 2)
-
-
 def test_names_of_groups_are_numbered_with_those_of_runs(capsys):
     agekit_run("--steps", "1")
     assert main(["run", "tiny.toml", "--seeds", "1", "--steps", "1"]) == 0
@@ -121,6 +109,10 @@ def test_names_of_groups_are_numbered_with_those_of_runs(capsys):
     assert "runs/tiny-0001 is there already" in capsys.readouterr().err
     assert main(["run", "tiny.toml", "--seeds", "0"]) == 1
     assert capsys.readouterr().err == "error: --seeds 0: one at least fits\n"
+    assert main(["run", "tiny.toml", "--seeds", "10001"]) == 1
+    assert capsys.readouterr().err == "error: 10,001 runs are asked for; 10,000 at most fit in one study\n"
+    assert main(["run", "tiny.toml", "--seeds", "2", "--seed", str(2**63 - 1)]) == 1
+    assert capsys.readouterr().err == f"error: the last seed would be {2**63}; less than 2**63 fits (run.seed)\n"
 
 
 # ---- sweeps
@@ -233,6 +225,7 @@ def test_another_sweep_has_another_folder_and_a_name_that_is_taken_is_told(capsy
     assert "error: runs/other is not the folder of several runs: study.json" in capsys.readouterr().err
 
 
+@pytest.mark.slow
 def test_two_processes_do_not_play_one_study(monkeypatch, capsys):
     said: list[str] = []
     step = Game.step
@@ -249,6 +242,7 @@ def test_two_processes_do_not_play_one_study(monkeypatch, capsys):
     assert said[0].startswith("error: runs/mine is being played by process ")
 
 
+@pytest.mark.slow
 def test_a_killed_sweep_goes_on(capsys):
     code = (
         "import os\nfrom agekit.cli import main\nfrom agekit.game.game import Game\nstep, done = Game.step, []\n"

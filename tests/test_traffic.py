@@ -14,6 +14,7 @@ from .ranks_runs import passed
 from .tiny import game_of
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "settings", [(), ("compute.micro_batch=2",), ('compute.batch_norm="apart"',), ('compute.precision="fp64"',)]
 )

@@ -9,7 +9,7 @@ import torch
 from torch.nn import functional
 
 import agekit
-from agekit.game.batches import Batches
+from agekit.game.dealing import Dealer
 from agekit.game.game import Game
 
 RECIPES = Path(__file__).parent.parent / "recipes"
@@ -70,21 +70,21 @@ class Transcribed:
 
 @pytest.fixture
 def drawn(monkeypatch):
-    """What the engine draws, by name, as it draws it."""
+    """What the engine deals to an update, by name, as it deals it."""
     seen = {}
-    take, draw = Batches.take, Game.draw
+    deal = Dealer.leaves
 
-    def taking(self, *given):
-        taken = take(self, *given)
-        seen.update(taken)
-        return taken
+    def dealing(self, *given):
+        leaves = deal(self, *given)
 
-    def drawing(self, count, *key):
-        seen[key[-1]] = draw(self, count, *key)
-        return seen[key[-1]]
+        def kept(*asked):
+            found = leaves(*asked)
+            seen.update(found)
+            return found
 
-    monkeypatch.setattr(Batches, "take", taking)
-    monkeypatch.setattr(Game, "draw", drawing)
+        return kept
+
+    monkeypatch.setattr(Dealer, "leaves", dealing)
     return seen
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Iterator, Mapping
+from functools import cache
 from typing import Any, get_args
 
 from pydantic.errors import PydanticUserError
@@ -63,10 +64,18 @@ def _of_options(component: type[Component]) -> Iterator[str]:
     reserved = operands.union(*(keys for kind, keys in RESERVED.items() if issubclass(component, kind)))
     for name in sorted(reserved & component.model_fields.keys()):
         yield f"the option {name!r} has a name that recipes give another meaning"
+    if problem := _unsayable(component):
+        yield f"an option takes what TOML cannot say: {problem}"
+
+
+@cache
+def _unsayable(component: type[Component]) -> str:
+    """What of a component's options has no schema. Kept, for a process may load its plugins again and again."""
     try:
         component.model_json_schema()
     except PydanticUserError as error:
-        yield f"an option takes what TOML cannot say: {str(error).splitlines()[0]}"
+        return str(error).splitlines()[0]
+    return ""
 
 
 def _of_operators(component: type[Component]) -> Iterator[str]:

@@ -9,6 +9,7 @@ import struct
 import tarfile
 import zipfile
 import zlib
+from collections import Counter
 from collections.abc import Collection, Iterator
 from pathlib import Path, PurePosixPath
 from typing import Any, Protocol
@@ -74,8 +75,12 @@ class Zip:
         return {"path": self.path, "_opened": None}
 
     def stamps(self) -> dict[str, str]:
-        members = (info for info in self._archive().infolist() if not info.is_dir())
-        return dict(sorted((m.filename, f"{m.file_size} {m.CRC:08x}") for m in members if not _hidden(m.filename)))
+        members = [one for one in self._archive().infolist() if not (one.is_dir() or _hidden(one.filename))]
+        found = dict(sorted((one.filename, f"{one.file_size} {one.CRC:08x}") for one in members))
+        if len(found) < len(members):
+            ((name, count),) = Counter(one.filename for one in members).most_common(1)
+            raise DataError(f"{self.path} is damaged: it contains {name} {count} times, and one of them would be taken")
+        return found
 
     def read(self, name: str) -> bytes:
         archive = self._archive()

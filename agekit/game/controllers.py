@@ -7,9 +7,9 @@ from collections.abc import Iterator, Mapping, Sequence
 import torch
 from torch import Tensor
 
-from ..contracts import Controller, Progress, Reading, Reference
+from ..contracts import Controller, Progress, Reading, Reference, Schedule
 from ..errors import PluginError
-from ..recipe.tables import weight_at
+from .blame import blamed
 from .bound import Player
 from .graph import Scope
 from .watching import Place, ideal_of, watched
@@ -18,6 +18,14 @@ Values = dict[str, dict[str, Tensor]]
 """Numbers of terms, each [], by player and by term."""
 
 State = dict[str, Tensor]
+
+
+def weight_at(weight: float | Schedule, progress: Progress) -> float:
+    """The value of a number, or of a schedule at this progress. Raises `PluginError` where the schedule fails."""
+    if not isinstance(weight, Schedule):
+        return weight
+    with blamed(f"a schedule at {progress}: {type(weight).__name__} of {type(weight).__module__.partition('.')[0]}"):
+        return weight(progress)
 
 
 class Controllers:

@@ -14,13 +14,12 @@ from torch import Tensor
 from ..contracts import DataField, Progress
 from ..data.order import indices
 from ..errors import ComputeError
-from ..recipe.tables import weight_at
 from .ahead import Ahead
 from .batches import Batches, Brought, Layout
 from .bound import BoundStage, Player, Recipe, length_of
 from .check import view_expressions
 from .compiling import compile_networks
-from .controllers import Controllers
+from .controllers import Controllers, weight_at
 from .dealing import Dealer
 from .fit import check_batches, check_ranks, misfit
 from .graph import Node
@@ -235,7 +234,7 @@ class Game:
         if skips and not made.finite():
             self.put_back(kept)
             return replace(made, skipped=True)
-        seat.optimizer.step()
+        seat.step()
         return made
 
     @torch.no_grad()
@@ -274,7 +273,7 @@ class Game:
         def play(draws: Draws, brought: Brought, weights: Weights) -> Made:
             terms, norms = self._gradients(seat, last, draws, brought, weights)
             made = Made(terms, norms, seat.gradient_norm())
-            seat.optimizer.step()
+            seat.step()
             return made
 
         return Routine(recorder, play, self.device, self.layout.dtype)

@@ -12,6 +12,7 @@ import torch
 from torch import Tensor, nn
 
 from ..contracts import Reference
+from .blame import blamed
 from .bound import BoundStage, Player
 from .flow import Flow
 from .graph import Node, Scope
@@ -43,6 +44,11 @@ class Seat:
     parameters: list[nn.Parameter]
     measured: frozenset[str]
     routines: dict[bool, Routine] = field(default_factory=dict)
+
+    def step(self) -> None:
+        """Follow the gradient that an update left. Raises `PluginError` where the optimizer's rule fails."""
+        with blamed(f"players.{self.player.name}.optimizer: {type(self.optimizer).__name__}"):
+            self.optimizer.step()
 
     def gradient_norm(self) -> Tensor:
         """The norm of the gradient that an update left."""

@@ -8,7 +8,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationInfo, field_validator
 
-from ..contracts import Controller, Progress, Schedule
+from ..contracts import Controller, Schedule
 
 EVERY = re.compile(r"(\d+) (step|epoch)s?\Z")
 
@@ -272,8 +272,3 @@ class Stage(Length):
 
     name: str = "train"
     optimizer: Literal["fresh", "carried"] = Field("carried", description="state of the optimizers as the stage begins")
-
-
-def weight_at(weight: float | Schedule, progress: Progress) -> float:
-    """The value of a number, or of a schedule at this progress."""
-    return weight(progress) if isinstance(weight, Schedule) else weight

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import partial
@@ -11,7 +12,7 @@ from pathlib import Path
 import tomli_w
 from pydantic import BaseModel, ConfigDict, ValidationError
 
-from ..errors import Problem, RecipeError, RunError
+from ..errors import AgekitError, Problem, RecipeError, RunError
 from ..files import read_json, write_json, write_text
 from ..game.bound import Recipe
 from ..game.check import bind
@@ -23,6 +24,8 @@ from .axes import Axis, product, slug
 FORMAT = 1
 PLAN = "study.json"
 FAILURES = "failures.json"
+MOST = 10_000
+"""So many runs a study has at most; one more is a slip of the keyboard, and would be planned for hours."""
 
 
 class Trial(BaseModel):
@@ -78,7 +81,14 @@ class Study:
 
 
 def planned(recipe: Recipe, axes: Sequence[Axis], seeds: int) -> Plan:
-    """The runs over every combination of values, each with so many seeds, counted from the recipe's."""
+    """The runs over every combination of values, each with so many seeds, counted from the recipe's.
+
+    Raises `AgekitError` where they are more than `MOST`, or a seed is too large for `run.seed`.
+    """
+    if (runs := math.prod(len(one.values) for one in axes) * seeds) > MOST:
+        raise AgekitError(f"{runs:,} runs are asked for; {MOST:,} at most fit in one study")
+    if (last := recipe.run.seed + seeds - 1) >= 2**63:
+        raise AgekitError(f"the last seed would be {last}; less than 2**63 fits (run.seed)")
     combinations = list(product(axes))
     digits, trials = len(str(len(combinations))), []
     for number, settings in enumerate(combinations, 1):

@@ -37,16 +37,10 @@ def choose_device(wanted: str) -> torch.device:
     """The device that a recipe names. Raises `ComputeError`, saying which there are, where it is not there."""
     if wanted == "auto":
         return torch.device("cuda" if torch.cuda.is_available() else "cpu")
-    there = ["cpu", *(f"cuda:{index}" for index in range(torch.cuda.device_count()))]
-    try:
-        device = torch.device(wanted)
-    except RuntimeError:
-        raise ComputeError(f"device {wanted!r}: no such kind of device; here are {', '.join(there)}") from None
-    if device.type not in ("cpu", "cuda") or (
-        device.type == "cuda" and (device.index or 0) >= torch.cuda.device_count()
-    ):
-        raise ComputeError(f"device {wanted!r} is not there; here are {', '.join(there)}")
-    return device
+    devices = [f"cuda:{index}" for index in range(torch.cuda.device_count())]
+    if wanted not in ["cpu", *devices, *(["cuda"] if devices else [])]:
+        raise ComputeError(f"device {wanted!r} is not there; here are {', '.join(['cpu', *devices])}")
+    return torch.device(wanted)
 
 
 def describe(device: torch.device, compute: Compute) -> str:

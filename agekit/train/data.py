@@ -16,6 +16,7 @@ from ..data.prepare import prepare
 from ..data.prepared import Prepared
 from ..errors import DataError, RunError
 from ..files import unsealed
+from ..game.blame import blamed
 from ..game.bound import Recipe
 from ..game.game import Game
 from ..game.judged import other_field
@@ -62,7 +63,7 @@ def prepare_all(recipe: Recipe, cache: Path, progress: Report | None = None) -> 
     """
 
     def prepared(dataset: Dataset, part: str) -> Prepared:
-        return prepare(recipe.dataset_name, dataset, cache, progress=partial(progress, part) if progress else None)
+        return _prepared(recipe.dataset_name, dataset, cache, partial(progress, part) if progress else None)
 
     training, held_out = _set_aside(recipe, prepared(recipe.dataset, "training"))
     if recipe.held_out and not recipe.set_aside:
@@ -83,7 +84,12 @@ def prepare_all(recipe: Recipe, cache: Path, progress: Report | None = None) -> 
 
 def prepare_training(recipe: Recipe, cache: Path) -> Prepared:
     """Prepare what a recipe trains on, alone. Raises `DataError` where it is missing or damaged."""
-    return _set_aside(recipe, prepare(recipe.dataset_name, recipe.dataset, cache))[0]
+    return _set_aside(recipe, _prepared(recipe.dataset_name, recipe.dataset, cache))[0]
+
+
+def _prepared(name: str, dataset: Dataset, cache: Path, progress: Callable[[int, int], None] | None = None) -> Prepared:
+    with blamed(f"dataset {name}: {type(dataset).__name__} of {type(dataset).__module__.partition('.')[0]}"):
+        return prepare(name, dataset, cache, progress=progress)
 
 
 def _set_aside(recipe: Recipe, samples: Prepared) -> tuple[Prepared, Prepared | None]:

@@ -30,6 +30,8 @@ from ..files import (
 FORMAT = 1
 MARK = "run.json"
 NAME = re.compile(r"[\w][\w.+-]*\Z")
+LONGEST = 200
+"""So many bytes the name of a folder has at most; what is written beside it has some more, and 255 is the most."""
 
 
 class MarkedSamples(BaseModel):
@@ -163,17 +165,6 @@ def create(runs: Path, name: str | None, recipe: str, plan: str, mark: dict[str,
         raise RunError(f"{error.filename or runs}: the run's folder cannot be written: {error.strerror}") from error
 
 
-def cut_short(path: Path) -> bool:
-    """Whether a folder is that of a run whose making was cut short: some of its first files, and no mark."""
-    folder = RunFolder(path)
-    if not path.is_dir() or folder.mark.exists():
-        return False
-    inner, files = (folder.events, folder.pictures, folder.checkpoints), (folder.recipe, folder.plan)
-    known = {*inner, *files}
-    there = [one for one in path.iterdir() if not one.name.endswith(".tmp")]
-    return {*there} <= known and not any(any(one.iterdir()) for one in inner if one.is_dir())
-
-
 def check_own(folder: RunFolder) -> None:
     """Raise `RunError` where something in a run is a link: to go on would be to write wherever that leads."""
     if link := next((path for path in folder.path.rglob("*") if path.is_symlink()), None):
@@ -182,8 +173,8 @@ def check_own(folder: RunFolder) -> None:
 
 def check_name(runs: Path, name: str | None) -> None:
     """Raise `RunError` where a run cannot have this name: it is malformed, or taken."""
-    if name is not None and not NAME.match(name):
-        raise RunError(f"--name {name!r}: a name is letters, digits, dots, dashes and underscores")
+    if name is not None and not (NAME.match(name) and len(name.encode()) <= LONGEST):
+        raise RunError(f"--name {name!r}: a name is letters, digits, dots, dashes and underscores, {LONGEST} at most")
     if name is not None and (runs / name).exists():
         raise _taken(runs / name)
 

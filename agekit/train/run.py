@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 from collections.abc import Collection
 from contextlib import ExitStack
 from dataclasses import asdict, dataclass
@@ -31,7 +30,7 @@ from .compute import explained, prepare_compute
 from .dashboard import open_board, summary
 from .data import RunData, check_unchanged, mark_changes, prepare_all
 from .due import due_after
-from .folder import RunFolder, check_name, check_own, create, cut_short, open_run
+from .folder import RunFolder, check_name, check_own, create, open_run
 from .following import check_alike, check_same, in_turn, lead
 from .place import own_device
 from .provenance import provenance
@@ -173,11 +172,9 @@ def resume(
 
 
 def begin_or_resume(recipe: Recipe, loaded: Loaded, path: Path, listener: Listener, *, trust: bool = False) -> Run:
-    """A run in this very folder: begun, or taken up where it stopped; one whose making was cut short is begun anew."""
+    """A run in this very folder: begun, or taken up where it stopped."""
     if RunFolder(path).mark.is_file():
         return resume(recipe, open_run(path), listener, trust=trust)
-    if cut_short(path):
-        shutil.rmtree(path)
     return start(recipe, loaded, path.parent, path.name, listener, trust=trust)
 
 

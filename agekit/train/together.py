@@ -30,6 +30,7 @@ def play_together(place: Place, again: str, play: Callable[[Meeting], int]) -> i
     Where one fails, one of them raises an `AgekitError` that says so, and the others leave the word to it. `again` is
     the command that goes on with a run, with {} where its folder belongs.
     """
+    leave = _Leave()
     meeting = meet(place)
     if meeting.ended is not None:
         return meeting.ended
@@ -38,43 +39,52 @@ def play_together(place: Place, again: str, play: Callable[[Meeting], int]) -> i
         if meeting.ranks:
             meeting.ranks.any(said=False)  # whoever were done and gone would be missed by the others
     except LostRank as error:
-        _part(1)
+        leave.soon(1)
         with reached(place):
             absent = meeting.absent()
             if meeting.speaks():
                 raise LostRank(_said(meeting, absent, error, again)) from error
         return 1
     except AgekitError as error:
-        _part(1)
+        leave.soon(1)
         with reached(place):
             meeting.ends(1)
             if meeting.speaks():
                 raise error if place.rank == 0 else AgekitError(f"{meeting.name(place.rank)}: {error}") from error
         return 1
     except KeyboardInterrupt:
-        _part(INTERRUPTED)
+        leave.soon(INTERRUPTED)
         if place.rank == 0:
             raise
         return INTERRUPTED
     if dist.is_initialized():
         dist.destroy_process_group()
+    leave.status = status
     return status
 
 
-def _part(status: int) -> None:
-    """Time for a last word, though the launcher ends all where one has ended; then an end that waits for nobody.
+class _Leave:
+    """An end of the process that waits for nobody, after whatever else was asked for as it ends.
 
-    For what is still under way between the groups would be waited for as the process ends, in vain.
+    For the threads of the groups would be waited for where something is still under way between them, in vain; and
+    where nothing is, they abort the process now and then as they are taken down.
     """
 
-    def leave() -> None:
-        for stream in (sys.stdout, sys.stderr):
-            stream.flush()
-        os._exit(status)
+    def __init__(self) -> None:
+        self.status: int | None = None
+        atexit.register(self)
 
-    atexit.register(leave)
-    for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, signal.SIG_IGN)
+    def __call__(self) -> None:
+        if self.status is not None:
+            for stream in (sys.stdout, sys.stderr):
+                stream.flush()
+            os._exit(self.status)
+
+    def soon(self, status: int) -> None:
+        """Have time for a last word, though the launcher ends all where one has ended."""
+        self.status = status
+        for number in (signal.SIGTERM, signal.SIGINT):
+            signal.signal(number, signal.SIG_IGN)
 
 
 def join(meeting: Meeting, compute: Compute) -> Ranks:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import struct
 import tarfile
+import warnings
 import zipfile
 import zlib
 from collections.abc import Iterator, Mapping
@@ -87,6 +88,13 @@ def zip_of(path: Path, members: Mapping[str, bytes]) -> None:
     with zipfile.ZipFile(path, "w") as archive:
         for name, blob in members.items():
             archive.writestr(name, blob)
+
+
+def zip_of_twins(path: Path) -> None:
+    """A zip with two members of one name."""
+    with zipfile.ZipFile(path, "w") as archive, warnings.catch_warnings(action="ignore"):
+        for seed in range(2):
+            archive.writestr("one.png", encoded(picture(seed=seed), "PNG"))
 
 
 def zip_of_links(path: Path) -> None:

@@ -12,7 +12,7 @@ import tempfile
 from collections.abc import Callable
 from pathlib import Path
 
-from . import damaged, disk, killed, others, trained
+from . import damaged, disk, growth, killed, others, trained
 from .killed import Ground
 from .tally import Tally
 
@@ -31,6 +31,7 @@ WHOLE: Attacks = {
     "small": lambda tally, ground: disk.small(tally, ground, (60, 100, 150, 200, 250, 300, 400)),
     "gone": lambda tally, ground: disk.gone(tally, ground),
     "descriptors": lambda tally, ground: disk.descriptors(tally, ground, (4, 6, 8, 10, 12, 16, 24)),
+    "growth": lambda tally, _: growth.attack(tally),
 }
 SHORT: Attacks = {
     "operations": lambda tally, ground: killed.at_file_operations(tally, ground, every=40),

@@ -1,14 +1,10 @@
-"""Whether a long run grows: what is alive, open and taken after 5,000 steps, beside what was after 500.
-
-python -m tests.attacks.growth
-"""
+"""Whether a long run grows: what is alive, open and taken after 5,000 steps, beside what was after 500."""
 
 from __future__ import annotations
 
 import gc
 import os
 import resource
-import sys
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -90,9 +86,3 @@ def attack(tally: Tally, first: int = FIRST, last: int = LAST) -> None:
         before, after = counting.found
         print(f"{before}\n{after}")
         found.count(recovered=before.fits(after), about=f"{before} grew to {after}")
-
-
-if __name__ == "__main__":
-    told = Tally("make faults")
-    attack(told)
-    sys.exit(told.finish())

@@ -27,6 +27,7 @@ def looks(recipe, *settings, steps=60, every=20):
             yield [(one.name, one.players) for one in signs(monitor.look(report.terms), game.stage)]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("recipe", HEALTHY)
 def test_healthy_neighbours_raise_no_alarm(recipe):
     found = list(looks(recipe, *HEALTHY[recipe]))

@@ -138,6 +138,7 @@ def test_an_interrupted_trial_goes_on_in_its_folder_wherever_that_is(capsys):
     ]
 
 
+@pytest.mark.slow
 def test_a_killed_trial_is_begun_anew_where_its_making_was_cut_short():
     fatal = "import os\nfrom agekit.train import folder\nfolder.write_json = lambda *_: os.kill(os.getpid(), 9)"
     killed = in_a_process("--trials", "1", before=fatal)
@@ -151,6 +152,7 @@ def test_a_killed_trial_is_begun_anew_where_its_making_was_cut_short():
     assert [path.name for path in Path("runs/tiny-search").glob("trial-*")] == ["trial-0000"]
 
 
+@pytest.mark.slow
 def test_processes_that_share_a_search_are_at_different_trials():
     both = [in_a_process("--trials", "3", "--steps", "2", "--sampler", "random") for _ in range(2)]
     assert [process.communicate()[1] or process.returncode for process in both] == [0, 0]
