@@ -64,6 +64,8 @@ class Sinkhorn(agekit.Divergence):
         own = math.log((1 + math.exp(-2)) / 2) / 2
         yield agekit.Known(cls(blur=1.0), ([[0.0]], [[-1.0], [1.0]]), 0.5 + own)
         yield agekit.Known(cls(blur=1.0, p=1), ([[0.0]], [[-1.0], [1.0]]), 1.0 + own)
+        if importlib.util.find_spec("pykeops"):
+            yield agekit.Known(cls(blur=1.0, backend="online"), ([[0.0]], [[-1.0], [1.0]]), 0.5 + own)
 
     @model_validator(mode="after")
     def _installed(self) -> Sinkhorn:
