@@ -16,9 +16,10 @@ test: $(VENV)/.tools
 slow: $(VENV)/.tools
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 -m slow
 
-# ranks that are killed, hang, are signalled and started again, for a quarter of an hour on two cores: docs/scale.md
+# ranks that are killed, hang, are signalled and started again, and two hosts whose link is cut: docs/scale.md; for some
+# twenty minutes on two cores
 ranks: $(VENV)/.tools
-	OMP_NUM_THREADS=1 $(BIN)/python -m pytest tests/launches.py
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest tests/launches.py tests/launches_hosts.py
 
 check: $(VENV)/.tools
 	$(BIN)/ruff format --check agekit benchmarks docs plugins tests

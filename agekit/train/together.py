@@ -7,8 +7,12 @@ import os
 import signal
 import sys
 from collections.abc import Callable
+from concurrent.futures import Future
 from dataclasses import replace
 from datetime import timedelta
+from functools import partial
+from threading import Thread
+from typing import TypeVar
 
 import torch
 import torch.distributed as dist
@@ -22,6 +26,10 @@ from .place import Place, own_device
 
 WITHOUT_END = timedelta(days=365)
 INTERRUPTED = 130
+ANSWER_SECONDS = 20.0
+"""So long a rank that has lost others waits to learn which; longer than these take to call one another."""
+
+Answer = TypeVar("Answer")
 
 
 def play_together(place: Place, again: str, play: Callable[[Meeting], int]) -> int:
@@ -40,17 +48,18 @@ def play_together(place: Place, again: str, play: Callable[[Meeting], int]) -> i
             meeting.ranks.any(said=False)  # whoever were done and gone would be missed by the others
     except LostRank as error:
         leave.soon(1)
-        with reached(place):
-            absent = meeting.absent()
-            if meeting.speaks():
-                raise LostRank(_said(meeting, absent, error, again)) from error
+        if said := _answered(meeting, partial(_last_word, meeting, error, again)):
+            raise LostRank(said) from error
         return 1
     except AgekitError as error:
         leave.soon(1)
-        with reached(place):
+
+        def ends() -> bool:
             meeting.ends(1)
-            if meeting.speaks():
-                raise error if place.rank == 0 else AgekitError(f"{meeting.name(place.rank)}: {error}") from error
+            return meeting.speaks()
+
+        if _answered(meeting, ends):
+            raise error if place.rank == 0 else AgekitError(f"{meeting.name(place.rank)}: {error}") from error
         return 1
     except KeyboardInterrupt:
         leave.soon(INTERRUPTED)
@@ -105,6 +114,34 @@ def join(meeting: Meeting, compute: Compute) -> Ranks:
             ranks = replace(ranks, tensors=dist.new_group(backend="nccl", timeout=patience))
     meeting.ranks = ranks
     return ranks
+
+
+def _answered(meeting: Meeting, ask: Callable[[], Answer]) -> Answer:
+    """What is learnt from the launcher's store. Raises `LostRank` where that is gone, or does not answer in time.
+
+    For where the link to its machine is cut, a question would wait for as long as the ranks wait to meet.
+    """
+    place, asking = meeting.place, Future[Answer]()
+
+    def question() -> None:
+        try:
+            with reached(place):
+                asking.set_result(ask())
+        except BaseException as error:  # noqa: BLE001 - it is raised where the answer is awaited
+            asking.set_exception(error)
+
+    Thread(target=question, daemon=True).start()
+    try:
+        return asking.result(ANSWER_SECONDS)
+    except TimeoutError:
+        silent = f"no answer from {place.host}:{place.port} for {ANSWER_SECONDS:.0f} s, where the ranks have met"
+        raise LostRank(f"{meeting.name(place.rank)} has lost the others: {silent}") from None
+
+
+def _last_word(meeting: Meeting, error: LostRank, again: str) -> str | None:
+    """What this rank has to say of ranks that are lost, if it is the one to speak."""
+    absent = meeting.absent()
+    return _said(meeting, absent, error, again) if meeting.speaks() else None
 
 
 def _said(meeting: Meeting, absent: list[int], error: LostRank, again: str) -> str:
