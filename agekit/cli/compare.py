@@ -66,7 +66,7 @@ def _print(sides: Sequence[Side], found: Sequence[Row]) -> None:
     gaps = [f"{letter} - {letters[0]}" for letter in letters[1:]]
     table = [(*row.name, *_cells(row, marks)) for row in found]
     if table:
-        print_table(["metric", "value", *letters, *gaps], table)
+        print_table(["metric", "value", *letters, *gaps], table, names=2)
     else:
         print("no metrics were taken at the last step; agekit eval takes some")
     notes = [*_explained(sides, found), *marks.said(), *(("left out", why) for side in sides for why in side.left_out)]

@@ -33,7 +33,7 @@ def runs(given: argparse.Namespace) -> int:
     titles = ["run", "recipe", "seed", "age", "steps", "state", *(".".join(name) for name in columns)]
     cells = [_cells([own.get(name, []) for own in numbers], marks) for name in columns]
     rows = [(*_facts(run), *(column[index] for column in cells)) for index, run in enumerate(found)]
-    print_table(titles, rows)
+    print_table(titles, rows, names=1)
     notes = [*marks.said(), *((run.name, run.broken) for run in found if run.broken)]
     if notes:
         print()

@@ -26,8 +26,13 @@ RECIPES = ("recipe", "recipes")
 """What recipes are called beside the kinds of components."""
 
 NARROWEST = 20
-SLOW_SECONDS = 1.0
 """Characters that the last column of a table needs, so that its words can be read."""
+
+GAP = 2
+"""Blanks between two columns."""
+
+SLOW_SECONDS = 1.0
+"""An import that takes longer is told."""
 
 
 def list_components(given: argparse.Namespace) -> int:
@@ -132,12 +137,24 @@ def _first_line(path: Path) -> str:
         return stream.readline().lstrip("# ").strip()
 
 
-def print_table(titles: list[str], rows: Sequence[tuple[str, ...]], console: Console | None = None) -> None:
-    """Print an aligned table; the last column wraps on a terminal with room for it, and nothing does elsewhere."""
+def print_table(
+    titles: Sequence[str], rows: Sequence[tuple[str, ...]], console: Console | None = None, *, names: int = 0
+) -> None:
+    """Print an aligned table.
+
+    On a terminal the last column wraps where it has room to. With `names`, the number of first columns that say whose
+    the rows are, it does not: a table that is too wide is printed in parts. Elsewhere lines are as long as they are.
+    """
     console = console or make_console()
     rows = [tuple(map(one_line, row)) for row in rows]
     widths = [max(len(row[i]) for row in [tuple(titles), *rows]) for i in range(len(titles))]
-    if not console.is_terminal or console.width < sum(widths[:-1]) + 2 * len(widths) + NARROWEST:
+    if names and console.is_terminal and console.width < sum(widths) + GAP * (len(widths) - 1):
+        for index, kept in enumerate(parts(widths, names, console.width)):
+            if index:
+                console.print()
+            print_table([titles[i] for i in kept], [tuple(row[i] for i in kept) for row in rows], console)
+        return
+    if not console.is_terminal or console.width < sum(widths[:-1]) + GAP * len(widths) + NARROWEST:
         for row in [tuple(titles), *rows]:
             console.print("  ".join(f"{cell:<{width}}" for cell, width in zip(row, widths, strict=True)).rstrip())
         return
@@ -147,3 +164,19 @@ def print_table(titles: list[str], rows: Sequence[tuple[str, ...]], console: Con
     for row in rows:
         table.add_row(*row)
     console.print(table)
+
+
+def parts(widths: Sequence[int], names: int, room: int) -> list[list[int]]:
+    """The columns of each part of a table that is too wide: the names, and at least one beside them.
+
+    >>> parts([4, 1, 5, 6, 5], names=2, room=28)
+    [[0, 1, 2, 3], [0, 1, 4]]
+    """
+    shared = [*range(names)]
+    found = [[*shared]]
+    for column in range(names, len(widths)):
+        wanted = [*found[-1], column]
+        if len(found[-1]) > names and sum(widths[i] for i in wanted) + GAP * (len(wanted) - 1) > room:
+            found.append([*shared])
+        found[-1].append(column)
+    return found

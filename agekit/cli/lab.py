@@ -183,11 +183,10 @@ def _print(texts: Sequence[tables.Text]) -> None:
     """Print tables; on a terminal, those that are wider than it in parts."""
     console = make_console()
     for text in texts:
-        for part in text.within(console.width) if console.is_terminal else [text]:
-            if part.rows:
-                caption = textwrap.fill(part.caption, console.width) if console.is_terminal else part.caption
-                print(f"\n{caption}\n")
-                print_table(part.titles, part.rows)
+        if text.rows:
+            caption = textwrap.fill(text.caption, console.width) if console.is_terminal else text.caption
+            print(f"\n{caption}\n")
+            print_table(text.titles, text.rows, names=text.names)
 
 
 def _say_what_is_missing(entries: Sequence[Entry], left_out: Sequence[tuple[str, str]]) -> None:

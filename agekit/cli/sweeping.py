@@ -79,7 +79,7 @@ def _print_table(study: Study, failures: Mapping[str, str], console: RunConsole)
         done = f"{len(there[index])}" + (f" of {len(group)}" if len(there[index]) < len(group) else "")
         rows.append((*values, done, *(column[index] for column in cells)))
     console.console.print()
-    print_table([*keys, "seeds", *(".".join(name) for name in columns)], rows, console.console)
+    print_table([*keys, "seeds", *(".".join(name) for name in columns)], rows, console.console, names=len(keys) + 1)
     notes = [*marks.said(), *failures.items(), ("folder", shorten(study.path))]
     if any(len(group) > 1 for group in there):
         notes.insert(0, ("±", f"half of a {CONFIDENCE:.0%} interval over the seeds, by Student's t"))

@@ -15,9 +15,6 @@ ABSENT = "n/a"
 UNKNOWN = "-"
 """What stands where there is no known value to compare with."""
 
-GAP = 2
-"""Blanks between two columns."""
-
 
 @dataclass(frozen=True)
 class Text:
@@ -27,23 +24,6 @@ class Text:
     titles: list[str]
     rows: list[tuple[str, ...]]
     names: int = 2
-
-    def within(self, width: int) -> list[Text]:
-        """The same in as many tables, one below the other, as a line of so many characters needs.
-
-        Each has the names, and at least one column beside them.
-        """
-        widths = [len(title) + GAP for title in self.titles]
-        parts: list[list[int]] = [[]]
-        for column in range(self.names, len(widths)):
-            if parts[-1] and sum(widths[: self.names]) + sum(widths[i] for i in [*parts[-1], column]) > width + GAP:
-                parts.append([])
-            parts[-1].append(column)
-        return [self._columns([*range(self.names), *part]) for part in parts]
-
-    def _columns(self, kept: Sequence[int]) -> Text:
-        rows = [tuple(row[column] for column in kept) for row in self.rows]
-        return Text(self.caption, [self.titles[column] for column in kept], rows, self.names)
 
 
 def null(entries: Sequence[Entry]) -> Text:
