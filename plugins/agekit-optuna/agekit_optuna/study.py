@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import uuid
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from contextlib import ExitStack
 from pathlib import Path
 from typing import Any, Protocol
@@ -86,8 +86,14 @@ def open_study(search: Search, name: str, storage: BaseStorage | str, pruner: st
 
 def shown(study: optuna.Study) -> list[FrozenTrial]:
     """The trials to be shown: of those that were at one folder, one after another, the last."""
-    last = {(one.user_attrs.get(PLACE), one.user_attrs.get(FOLDER, one.number)): one for one in study.trials}
+    last = {(one.user_attrs.get(PLACE), folder_of(one)): one for one in study.trials}
     return [*last.values()]
+
+
+def folder_of(trial: FrozenTrial | optuna.Trial) -> str:
+    """What a trial's folder is called; a storage may be a stranger's, and names no other place."""
+    said = str(trial.user_attrs.get(FOLDER, ""))
+    return said if TRIAL.match(said) else f"trial-{trial.number:04d}"
 
 
 class Trials:
@@ -128,9 +134,8 @@ class Trials:
                 told.ended(self._played(trial, folder, told.run_console, trust=trust), folder)
 
     def folder(self, trial: FrozenTrial | optuna.Trial) -> Path:
-        """Where a trial's run lies, if it is one of these; a storage may be another's, and names no other place."""
-        said = str(trial.user_attrs.get(FOLDER, ""))
-        return self.out / (said if TRIAL.match(said) else f"trial-{trial.number:04d}")
+        """Where a trial's run lies, if it is one of these."""
+        return self.out / folder_of(trial)
 
     def ours(self, trial: FrozenTrial) -> bool:
         """Whether a trial's run lies in the folder."""
@@ -143,24 +148,30 @@ class Trials:
         return sum(one.state != TrialState.WAITING for one in shown(self.study))
 
     def _put_back(self) -> None:
-        """Take up what was stopped: its values, in its folder, are tried next."""
-        running = [one for one in shown(self.study) if one.state == TrialState.RUNNING and self.ours(one)]
-        abandoned = [one for one in running if not _held(self.folder(one))]
-        self._enqueue(abandoned)
-        for one in abandoned:
+        """Take up what was stopped: its values, in its folder, are tried next, and what nobody is at runs no more."""
+        running = [one for one in self.study.trials if one.state == TrialState.RUNNING and self.ours(one)]
+        stopped = [one for one in running if not _held(self.folder(one))]
+        last = {one.number for one in shown(self.study)}  # a kill in here leaves trials that are taken up already
+        self._enqueue(one for one in stopped if one.number in last)
+        for one in stopped:
             self.study.tell(one.number, state=TrialState.FAIL)
 
-    def _enqueue(self, trials: Any) -> None:
+    def _enqueue(self, trials: Iterable[FrozenTrial]) -> None:
         for one in trials:
             if self.ours(one):
-                marks = {FOLDER: one.user_attrs[FOLDER], PLACE: self.place}
+                marks = {FOLDER: folder_of(one), PLACE: self.place}
                 self.study.enqueue_trial(one.params, user_attrs=marks)
 
     def _asked(self) -> optuna.Trial:
-        """A new trial. Its values are a function of the seed, its number and the trials before: a stop changes none."""
+        """A new trial. Its values are a function of the seed, its number and the trials before: a stop changes none.
+
+        It has its place from the first: what is killed before it has a folder would else be nobody's, and run for ever.
+        """
+        if not any(one.state == TrialState.WAITING and self.ours(one) for one in self.study.trials):
+            self.study.enqueue_trial({}, user_attrs={PLACE: self.place})
         trial = self.study.ask()
-        trial.set_user_attr(FOLDER, self.folder(trial).name)
-        trial.set_user_attr(PLACE, self.place)
+        trial.set_user_attr(FOLDER, folder_of(trial))
+        trial.set_user_attr(PLACE, self.place)  # where another machine's, put back, is taken up here
         self.study.sampler = self.sampler((self.seed + trial.number) % SEEDS)
         for one in self.search.axes:
             one.suggested(trial)

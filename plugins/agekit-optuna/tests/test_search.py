@@ -138,6 +138,28 @@ def test_an_interrupted_trial_goes_on_in_its_folder_wherever_that_is(capsys):
     ]
 
 
+@pytest.mark.parametrize(("method", "left"), [("ask", ["RUNNING"]), ("tell", ["RUNNING", "WAITING"])])
+def test_a_trial_that_nobody_is_at_runs_no_more_wherever_it_was_cut_short(method, left, monkeypatch):
+    """After it was asked for, with no folder yet; and when it was put back already, but not told to have failed."""
+    if method == "tell":
+        with at_step(1, lambda: signal.raise_signal(signal.SIGINT)):
+            assert main([*SEARCH, "--trials", "1"]) == 130
+
+    def cut_short(study, *arguments, **options):
+        if method == "ask":
+            original(study, *arguments, **options)
+        raise KeyboardInterrupt
+
+    original = getattr(optuna.Study, method)
+    with monkeypatch.context() as patch:
+        patch.setattr(optuna.Study, method, cut_short)
+        assert main([*SEARCH, "--trials", "1"]) == 130
+    assert states() == left
+    assert main([*SEARCH, "--trials", "2"]) == 0
+    assert states() == ["FAIL", "COMPLETE", "COMPLETE"]
+    assert [trial.user_attrs["folder"] for trial in outcomes()[1:]] == ["trial-0000", "trial-0002"]
+
+
 @pytest.mark.slow
 def test_a_killed_trial_is_begun_anew_where_its_making_was_cut_short():
     fatal = "import os\nfrom agekit.train import folder\nfolder.write_json = lambda *_: os.kill(os.getpid(), 9)"
@@ -196,11 +218,27 @@ def test_a_number_that_no_trial_has_ends_the_search(capsys):
     assert len([*Path().glob("runs/tiny-search-*/trial-*")]) == 1
 
 
-def test_what_lags_behind_is_pruned(monkeypatch, capsys):
-    monkeypatch.setattr("agekit_optuna.study.PRUNERS", {"median": lambda: optuna.pruners.ThresholdPruner(upper=0.0)})
-    assert main([*SEARCH, "--trials", "1", "--pruner", "median"]) == 0
-    assert [trial.state.name for trial in outcomes()] == ["PRUNED"]
-    assert "pruned at step 2" in capsys.readouterr().out
+@pytest.mark.parametrize("pruner", ["median", "halving"])
+def test_what_lags_behind_is_pruned(pruner, capsys):
+    """Behind trials that are played, and others, of a storage, that are at zero from the first."""
+    search = (*SEARCH, "--pruner", pruner)
+    assert main([*search, "--trials", "1"]) == 0
+    (played,) = outcomes()
+    assert played.state.name == "COMPLETE"
+    ahead = optuna.trial.create_trial(
+        params=played.params,
+        distributions=played.distributions,
+        intermediate_values=dict.fromkeys(played.intermediate_values, 0.0),
+        value=0.0,
+        system_attrs={"completed_rung_0": 0.0},  # by which halving goes
+    )
+    study = optuna.load_study(study_name="tiny-search", storage=storage_of(None, Path("runs/tiny-search")))
+    study.add_trials([ahead] * 4)
+    capsys.readouterr()
+    assert main([*search, "--trials", "6"]) == 0
+    assert states()[-1] == "PRUNED"
+    assert len(outcomes()) == 6
+    assert "trial 5 pruned at step 2" in capsys.readouterr().out
 
 
 def test_a_database_will_do_as_well(capsys):
