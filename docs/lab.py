@@ -75,7 +75,7 @@ departure that is none there is n/a. All divergences and departures see the same
   bytes of tensors that are alive at once beside the codes, which is the same on every machine. **growth**: exponents of
   both, by least squares of logarithms, at 1, 2 and 4 times the largest batch (here from n = 1024 on), and at 1, 2 and 4
   times the dimension. Where a fixed part outweighs what grows, as tiles of pairs do in memory, they are below those of
-  the formula.
+  the formula; [benchmarks/pairwise.md](benchmarks/pairwise.md) measures pairs where they are many.
 
 `--match` compares the root mean square norms of two gradients by the codes, half-way to each departure (along the
 reference's own way), or on the codes of a run; the weight is the median of their ratios. With it a swap of divergences
