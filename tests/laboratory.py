@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from agekit.builtin.references import Gaussian, Sphere
-from agekit.contracts import Divergence, Reference, option
+from agekit.contracts import Divergence, Law, Reference, option
 from agekit.lab.clouds import Cloud, departed
 from agekit.lab.measure import Settings
 from agekit.plugins import BUILTIN, load
@@ -49,11 +49,33 @@ class Needy(Coral):
     factor: float = option(help="a factor")
 
 
+class Raising(Divergence):
+    """A divergence with a mistake: in its value, in its gradient, or in what it says of it."""
+
+    compares = "reference"
+    place: str = option("value", help="where the mistake is")
+
+    def __call__(self, p: Tensor, reference: Reference) -> Tensor:
+        if self.place == "value":
+            raise KeyError("a mistake")
+        value = p.exp()
+        return (value if self.place != "gradient" else value.add_(p)).mean()  # exp needs its own value again
+
+    def ideal(self, reference: Reference) -> float:
+        if self.place == "ideal":
+            raise KeyError("a mistake")
+        return 1.0
+
+    def limit(self, reference: Reference, law: Law) -> float:
+        raise KeyError("a mistake") if self.place == "limit" else ValueError("not known")
+
+
 ADDED = {
     "coral": ("divergences", Coral),
     "detached": ("divergences", Detached),
     "conditional": ("divergences", Conditional),
     "needy": ("divergences", Needy),
+    "raising": ("divergences", Raising),
 }
 
 

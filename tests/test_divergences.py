@@ -220,8 +220,10 @@ def test_what_has_no_spread_is_refused(shape):
 
 
 def test_codes_of_another_dimension_are_refused():
-    with pytest.raises(ValueError, match="dimension 4 cannot be compared with a batch \\[5, 1\\]"):
+    with pytest.raises(ValueError, match="dimension 4 cannot be compared with codes of 1"):
         GaussianKL()(noise(5, 4), noise(5, 1))
+    with pytest.raises(ValueError, match="dimension 4 cannot be compared with a reference of 8"):
+        GaussianKL()(noise(5, 4), Sphere(dim=8))
 
 
 def test_half_precision_and_autocast_are_left_for_float32():

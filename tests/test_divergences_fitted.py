@@ -179,6 +179,13 @@ def test_clouds_that_span_little_of_the_space_have_a_finite_frechet_distance():
         assert slope.isfinite().all()
 
 
+@pytest.mark.parametrize("dim", [2, 16])
+def test_a_batch_raises_the_fitted_von_mises_fisher_law_by_half_of_d_over_n(dim):
+    batches = torch.nn.functional.normalize(noise(400, 200, dim), dim=2)
+    values = torch.stack([VonMisesFisherKL()(codes) for codes in batches])
+    assert values.mean().item() == pytest.approx(dim / 2 / 200, abs=4 * values.std().item() / 20)
+
+
 def test_what_cannot_be_fitted_is_refused():
     for divergence in PAIRED:
         with pytest.raises(ValueError, match="n ≥ 2"):

@@ -8,6 +8,7 @@ import torch
 
 from agekit.builtin.divergences import MomentMatching, StandardKL
 from agekit.builtin.references import Gaussian
+from agekit.errors import PluginError
 from agekit.game.randomness import generator
 from agekit.lab.candidates import candidate, candidates
 from agekit.lab.clouds import departed, null
@@ -126,6 +127,28 @@ def test_too_small_a_batch_is_an_entry_that_says_why(registries):
     assert small.error("shift") is None
     assert not large.refused
     assert len(told) == 2 * (len(DEPARTURES) + 1)
+
+
+@pytest.mark.parametrize(
+    ("place", "raised"),
+    [
+        ("value", "KeyError: 'a mistake'"),
+        ("gradient", "RuntimeError: one of the variables needed"),
+        ("ideal", "KeyError: 'a mistake'"),
+        ("limit", "KeyError: 'a mistake'"),
+    ],
+)
+def test_a_divergence_that_raises_is_named(place, raised, registries):
+    chosen = candidate(f"raising:place={place}", registries)
+    with pytest.raises(PluginError) as told:
+        table([chosen], departed(Gaussian(dim=4)), settings(Gaussian(dim=4), 8, 3), nothing)
+    assert str(told.value).startswith(f"divergence raising:place={place}: Raising of tests raised {raised}")
+
+
+def test_a_limit_that_is_refused_is_not_known(registries):
+    chosen = candidate("raising:place=nowhere", registries)
+    (entry,) = table([chosen], departed(Gaussian(dim=4)), settings(Gaussian(dim=4), 8, 3), nothing)
+    assert entry.known == {"null": 1.0}
 
 
 def test_draws_depend_on_the_seed_alone(registries):

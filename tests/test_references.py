@@ -83,7 +83,7 @@ def test_the_sphere_divides_each_code_by_its_own_length_where_batch_and_dimensio
 
 @pytest.mark.parametrize("reference", EVERY, ids=repr)
 @pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
-@pytest.mark.parametrize("scale", [0.0, 1e-30, 1e-6, 1e6])
+@pytest.mark.parametrize("scale", [0.0, 1e-30, 1e-6, 1e6, 1e37])
 def test_projection_is_finite_with_finite_gradients(reference, dtype, scale):
     codes = (scale * noise(4, 8)).to(dtype).requires_grad_()
     projected = reference.project(codes)
@@ -91,6 +91,12 @@ def test_projection_is_finite_with_finite_gradients(reference, dtype, scale):
     assert projected.dtype == dtype
     assert projected.isfinite().all()
     assert slope.isfinite().all()
+
+
+@pytest.mark.parametrize("scale", [2.0**40, 2.0**60, 2.0**120])
+def test_on_the_sphere_codes_keep_their_direction_however_large(scale):
+    codes = noise(64, 64).float()
+    assert torch.equal(Sphere(dim=64).project(scale * codes), Sphere(dim=64).project(codes))
 
 
 @pytest.mark.parametrize("reference", EVERY, ids=repr)

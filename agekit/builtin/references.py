@@ -11,6 +11,8 @@ from .precision import full_precision
 
 LEAST_NORM = 1e-8
 """Codes shorter than this are scaled by its inverse: zero stays zero, with a finite gradient."""
+LARGE, SHRINKING = 2.0**50, 2.0**-70
+"""Float32 may not hold the squares of larger numbers; codes that have one are shrunk, by a power of two, exactly."""
 
 
 class Sphere(Reference):
@@ -29,6 +31,8 @@ class Sphere(Reference):
 
     @full_precision
     def project(self, codes: Tensor) -> Tensor:
+        large = codes.detach().abs().amax(dim=1, keepdim=True) > LARGE
+        codes = codes * torch.where(large, SHRINKING, 1.0)
         return codes / norm(codes).clamp_min(LEAST_NORM)
 
     def between(self, a: Tensor, b: Tensor, t: Tensor) -> Tensor:

@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
+import torch
 from torch import Tensor
 
 from ..contracts import Component, Divergence, Reference, draws
 from ..errors import Problem, RecipeError
 from ..game.bind import Binder, keys_of
+from ..game.blame import blamed
 from ..game.randomness import Part, generator
 from ..recipe.compose import value_of
 from ..recipe.source import Document
@@ -45,7 +48,19 @@ class Candidate:
         elif "to" in self.divergence.operands:
             operands.append(reference)
         chance = {"generator": generator(codes.device, *key)} if draws(type(self.divergence).__call__) else {}
-        return self.divergence(*operands, **chance).mean()
+        with self.blamed():
+            return self.divergence(*operands, **chance).mean()
+
+    def gradient(self, value: Tensor, codes: Tensor) -> Tensor:
+        """The gradient of a value by the codes; 0 where it does not depend on them."""
+        if not value.requires_grad:
+            return torch.zeros_like(codes)
+        with self.blamed():
+            return torch.autograd.grad(value, codes)[0]
+
+    def blamed(self) -> AbstractContextManager[None]:
+        """Meanwhile, what the divergence raises names it; a `ValueError`, by which it refuses, stays one."""
+        return blamed(f"divergence {self.label}", self.divergence)
 
 
 def candidate(text: str, registries: Registries) -> Candidate:

@@ -16,10 +16,10 @@ from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves
 
 from ..contracts import Reference
-from ..game.randomness import generator
+from ..game.randomness import Part, generator
 from . import memory
 from .candidates import Candidate
-from .measure import CPU, Settings, gradient_of
+from .measure import CPU, Settings
 
 CALLS = 5
 """Calls of which the fastest counts, after a first one that does not."""
@@ -76,8 +76,8 @@ def cost(candidate: Candidate, reference: Reference, batch: int, seed: int) -> C
         codes = reference.sample(batch, generator=generator(CPU, seed, "costs", batch)).requires_grad_()
         key = seed, "costs"
         with Peak(codes) as peak:
-            gradient_of(candidate.value(codes, reference, *key), codes)
-        timed = [_timed(lambda: candidate.value(codes, reference, *key), codes) for _ in range(CALLS)]
+            candidate.gradient(candidate.value(codes, reference, *key), codes)
+        timed = [_timed(candidate, codes, reference, *key) for _ in range(CALLS)]
     forward, backward = (min(seconds) for seconds in zip(*timed, strict=True))
     return Cost(candidate.label, batch, reference.dim, forward, backward, peak.most)
 
@@ -107,11 +107,11 @@ def slope(points: Sequence[tuple[float, float]]) -> float:
     return statistics.linear_regression([math.log(x) for x, _ in points], [math.log(y) for _, y in points]).slope
 
 
-def _timed(call: Callable[[], Tensor], codes: Tensor) -> tuple[float, float]:
+def _timed(candidate: Candidate, codes: Tensor, reference: Reference, *key: Part) -> tuple[float, float]:
     start = time.process_time()
-    value = call()
+    value = candidate.value(codes, reference, *key)
     between = time.process_time()
-    gradient_of(value, codes)
+    candidate.gradient(value, codes)
     return between - start, time.process_time() - between
 
 

@@ -69,6 +69,8 @@ def home_of(candidate: Candidate, dim: int, names: Iterable[str], registries: Re
     for name in names:
         with suppress(ValueError, RecipeError):  # it may know none for this one, which may need options
             reference = reference_of(name, dim, registries)
-            if abs(candidate.divergence.ideal(reference)) < ZERO:
+            with candidate.blamed():
+                ideal = candidate.divergence.ideal(reference)
+            if abs(ideal) < ZERO:
                 return name, reference
     raise AgekitError(f"{candidate.label} is 0 at no reference: --reference names the one that is meant")

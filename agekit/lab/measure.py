@@ -6,6 +6,7 @@ import math
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager, suppress
 from dataclasses import dataclass, field
+from functools import partial
 
 import torch
 from torch import Tensor
@@ -106,13 +107,13 @@ def _entry(
 
 def known_values(candidate: Candidate, clouds: Sequence[Cloud], reference: Reference) -> dict[str, float]:
     """What a candidate comes to on many codes: its ideal under the null, and elsewhere its limit."""
-    known = {}
-    with suppress(ValueError):  # it may know none for this reference
-        known[NULL] = candidate.divergence.ideal(reference)
-    for cloud in clouds:
-        limit = candidate.divergence.limit(reference, cloud.law) if cloud.law else None
-        if limit is not None:
-            known[cloud.name] = limit
+    divergence, known = candidate.divergence, {}
+    asked: dict[str, Callable[[], float | None]] = {NULL: partial(divergence.ideal, reference)}
+    asked |= {cloud.name: partial(divergence.limit, reference, cloud.law) for cloud in clouds if cloud.law}
+    for name, value in asked.items():
+        with candidate.blamed(), suppress(ValueError):  # it may know none for this reference
+            if (found := value()) is not None:
+                known[name] = float(found)
     return known
 
 
@@ -126,15 +127,8 @@ def measure(candidate: Candidate, cloud: Cloud, settings: Settings, batch: int) 
         for repetition in range(settings.repetitions):
             codes = _draw(cloud, settings, batch, repetition).requires_grad_()
             value = candidate.value(place(codes), settings.reference, settings.seed, "lab", batch, repetition)
-            sums.add(value.item(), codes.detach(), gradient_of(value, codes))
+            sums.add(value.item(), codes.detach(), candidate.gradient(value, codes))
     return sums.measurement()
-
-
-def gradient_of(value: Tensor, codes: Tensor) -> Tensor:
-    """The gradient by the codes; 0 where the value does not depend on them."""
-    if not value.requires_grad:
-        return torch.zeros_like(codes)
-    return torch.autograd.grad(value, codes)[0]
 
 
 def _fitting(settings: Settings, batch: int) -> AbstractContextManager[None]:

@@ -13,7 +13,7 @@ from agekit.contracts import Divergence, Known, Law, Reference, option
 
 from ..precision import full_precision
 from .by_hand import CORNERS
-from .clouds import FLOOR, check
+from .clouds import FLOOR, check, check_dim
 
 Direction = Literal["qp", "pq"]
 DIRECTION = "qp: KL(codes ‖ reference); pq: KL(reference ‖ codes)"
@@ -47,7 +47,7 @@ class GaussianKL(Divergence):
     @full_precision
     def __call__(self, codes: Tensor, other: Reference | Tensor) -> Tensor:
         fit = fitted(codes)
-        return directed(self.direction, fit, against(other, fit)).to(codes.dtype)
+        return directed(self.direction, fit, _against(other, codes, fit)).to(codes.dtype)
 
     def limit(self, reference: Reference, law: Law) -> float:
         fit = of_law(law)
@@ -150,12 +150,12 @@ def centred(variance: float, like: Moments) -> Moments:
     return torch.zeros_like(like[0]), torch.full_like(like[1], math.log(variance))
 
 
-def against(other: Reference | Tensor, like: Moments) -> Moments:
-    """The moments of a reference, or those fitted to codes of the same dimension."""
+def _against(other: Reference | Tensor, codes: Tensor, fit: Moments) -> Moments:
+    """The moments of a reference, or those fitted to other codes, in the dimension of these."""
     if isinstance(other, Reference):
-        return centred(other.variance, like)
-    if other.shape[1:] != like[0].shape:
-        raise ValueError(f"codes of dimension {len(like[0])} cannot be compared with a batch {[*other.shape]}")
+        check_dim(codes, other)
+        return centred(other.variance, fit)
+    check(other, like=codes)
     return fitted(other)
 
 

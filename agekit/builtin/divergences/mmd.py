@@ -36,11 +36,10 @@ class MMD(Divergence):
     The unbiased estimate leaves out the pairs x = x′ and y = y′ and is 0 on average, thus at times negative, where the
     laws are equal. The biased one keeps them: never negative, and there about (k(0) − E k(y, y′))(1/n + 1/m). The
     linear one averages over the disjoint pairs (1, 2), (3, 4), …: unbiased, cost n, and the order of codes matters. The
-    others cost n(n + m) kernel values and memory n + m. WAE's code sums over its seven scales,
-    beside 0.05 of the summed squared error: its weight λ is 7λ here beside the same, and 140λ beside the whole.
+    others cost n(n + m) kernel values and memory n + m. WAE's code sums over its seven scales, beside 0.05 of the
+    summed squared error: its weight λ is 7λ here beside the same, and 140λ beside the whole.
 
-    Source: Gretton et al. 2012 (linear time); Tolstikhin et al. 2018 (imq,
-    c = 2dσ²); Sejdinovic et al. 2013 (energy).
+    Source: Gretton et al. 2012 (linear time); Tolstikhin et al. 2018 (imq, c = 2dσ²); Sejdinovic et al. 2013 (energy).
     Shapes: codes [n, d], and a reference, codes or draws [m, d] -> []. Raises ValueError where n or m is below 2.
     """
 

@@ -24,7 +24,7 @@ class VonMisesFisherKL(Divergence):
     with t the cosine of the angle between uniform points; M(κ) is Γ(d/2) (2/κ)^{d/2−1} I_{d/2−1}(κ), and is computed as
     an integral without Bessel functions, so that neither high dimension nor high concentration overflows. Its gradient
     by R is κ. It sees the mean direction alone: any law with mean 0 reaches its minimum, 0. A finite batch raises it,
-    by about 1/2 · d/n · (1 − 1/d). R is held below 1 by a factor 1 − 1e-12. The cost is n d.
+    by about d/(2n). R is held below 1 by a factor 1 − 1e-12. The cost is n d.
 
     Source: Mardia and Jupp 2000; Davidson et al. 2018 (as a KL).
     Shapes: codes [n, d], d ≥ 2 -> []. Raises ValueError where n or d is below 2.

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import importlib.util
 import math
+import sys
 from collections.abc import Iterator
-from typing import Literal
+from contextlib import redirect_stdout
+from typing import Any, Literal
 
 import agekit
 import torch
-from geomloss import SamplesLoss  # type: ignore[import-untyped]
 from pydantic import model_validator
 from torch import Tensor
 from torch._compile import _disable_dynamo
@@ -96,6 +97,15 @@ class Sinkhorn(agekit.Divergence):
             start, scaling = max(start, 2 * torch.cat([x, y]).detach().norm(dim=1).amax().item()), self.scaling
         # geomloss's own distances are never below 1e-4
         cost = torch.cdist if self.p == 1 and self.backend == "tensorized" else None
-        loss = SamplesLoss(p=self.p, blur=1.0, diameter=start, scaling=scaling, cost=cost, backend=self.backend)
+        loss = _geomloss().SamplesLoss(
+            p=self.p, blur=1.0, diameter=start, scaling=scaling, cost=cost, backend=self.backend
+        )
         value: Tensor = loss(x, y)
         return value
+
+
+def _geomloss() -> Any:
+    """The package, imported where it is used: it brings pykeops along, which takes half a second, and prints."""
+    with redirect_stdout(sys.stderr):
+        import geomloss  # type: ignore[import-untyped]
+    return geomloss

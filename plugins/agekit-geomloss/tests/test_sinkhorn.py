@@ -1,6 +1,8 @@
 """The Sinkhorn divergence against an independent one in numpy, its laws and limits, and what it refuses."""
 
+import importlib
 import importlib.util
+import sys
 
 import numpy as np
 import pytest
@@ -164,3 +166,10 @@ def test_both_backends_have_one_value_and_one_gradient(p):
 def test_what_is_no_pair_of_clouds_is_refused(shapes):
     with pytest.raises(ValueError, match=r"clouds .* fit, found"):
         Sinkhorn()(*(torch.zeros(shape) for shape in shapes))
+
+
+def test_its_solver_is_imported_where_it_is_used(monkeypatch):
+    """What comes with it takes half a second, and prints: no matter of commands that only list components."""
+    monkeypatch.delitem(sys.modules, "agekit_geomloss.sinkhorn")
+    monkeypatch.setitem(sys.modules, "geomloss", None)
+    assert importlib.import_module("agekit_geomloss.sinkhorn").Sinkhorn().p == 2
