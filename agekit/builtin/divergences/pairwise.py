@@ -19,8 +19,8 @@ from torch import Tensor
 
 from ..precision import uncompiled
 
-TILE = {"cpu": 2**19}
-"""Pairs a tile: what stays in a core's cache; elsewhere what keeps a device busy."""
+TILE = {"cpu": 2**17}
+"""Pairs a tile: what stays in a core's cache, and with the allocator; elsewhere what keeps a device busy."""
 TILE_ELSEWHERE = 2**24
 
 
