@@ -116,6 +116,14 @@ def test_a_schedule_that_fails_is_named(monkeypatch):
         game.step()
 
 
+def test_a_reference_that_fails_is_named(monkeypatch):
+    game = game_of()
+    kind = type(game.recipe.reference)
+    monkeypatch.setattr(kind, "sample", lambda *_, **__: 1 / 0)
+    with pytest.raises(PluginError, match=rf"^reference: {kind.__name__} of agekit: raised ZeroDivisionError: "):
+        game.step()
+
+
 def test_a_data_set_that_cannot_be_opened_is_named(tmp_path, monkeypatch):
     recipe = recipe_of()
     monkeypatch.setattr(type(recipe.dataset), "open", lambda _: {1: 2}[3])

@@ -7,10 +7,18 @@ import pytest
 import torch
 
 from agekit.builtin.references import Gaussian, Sphere, Uniform
+from agekit.errors import PluginError
 from agekit.lab.clouds import departed, halfway, null
 from agekit.lab.departures import DEPARTURES
 
 from .laboratory import GAUSSIAN, SPHERE, cloud
+
+
+@pytest.mark.parametrize("method", ["sample", "project", "between"])
+def test_a_reference_that_fails_is_named(method, monkeypatch):
+    monkeypatch.setattr(Gaussian, method, lambda *_, **__: 1 / 0)
+    with pytest.raises(PluginError, match=r"^reference: Gaussian of agekit: raised ZeroDivisionError: "):
+        halfway(GAUSSIAN)[0].draw(4, torch.Generator().manual_seed(0))
 
 
 @pytest.mark.parametrize("reference", [GAUSSIAN, SPHERE, Uniform(dim=64)], ids=lambda one: type(one).__name__)

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 
 import torch
+from torch import Tensor
 
+from ..contracts import Reference
 from ..errors import AgekitError, PluginError, told
 
 
@@ -27,3 +29,14 @@ def blamed(where: str, component: object = None) -> Iterator[None]:
             raise
         made = f"{type(component).__name__} of {type(component).__module__.partition('.')[0]} " if component else ""
         raise PluginError(f"{where}: {made}raised {told(error)}") from error
+
+
+def accused(reference: Reference) -> AbstractContextManager[None]:
+    """Meanwhile, whatever a reference raises names it, a `ValueError` too: there is nothing that it may refuse."""
+    return blamed(f"reference: {type(reference).__name__} of {type(reference).__module__.partition('.')[0]}")
+
+
+def sampled(reference: Reference, count: int, generator: torch.Generator) -> Tensor:
+    """Draws of a reference, [count, dim]."""
+    with accused(reference):
+        return reference.sample(count, generator=generator)

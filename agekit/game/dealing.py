@@ -13,6 +13,7 @@ from ..data.order import indices
 from ..errors import ComputeError
 from .ahead import Ahead
 from .batches import Batches, Brought
+from .blame import sampled
 from .bound import BoundStage, length_of
 from .plan import Plan
 from .portions import Portion
@@ -73,4 +74,4 @@ class Dealer:
         """Codes drawn from the reference, [count, dim]. Raises `ComputeError` where there is none."""
         if self.reference is None:
             raise ComputeError("codes cannot be drawn: the recipe has no [latent]")
-        return self.reference.sample(count, generator=draws.generator(*name)).to(self.dtype)
+        return sampled(self.reference, count, draws.generator(*name)).to(self.dtype)

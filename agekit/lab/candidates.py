@@ -14,7 +14,7 @@ from torch import Tensor
 from ..contracts import Component, Divergence, Reference, draws
 from ..errors import Problem, RecipeError
 from ..game.bind import Binder, keys_of
-from ..game.blame import blamed
+from ..game.blame import blamed, sampled
 from ..game.randomness import Part, generator
 from ..recipe.compose import value_of
 from ..recipe.source import Document
@@ -44,7 +44,7 @@ class Candidate:
         """
         operands: list[Any] = [codes]
         if self.drawn:
-            operands.append(reference.sample(len(codes), generator=generator(codes.device, *key, "z2")).to(codes.dtype))
+            operands.append(sampled(reference, len(codes), generator(codes.device, *key, "z2")).to(codes.dtype))
         elif "to" in self.divergence.operands:
             operands.append(reference)
         chance = {"generator": generator(codes.device, *key)} if draws(type(self.divergence).__call__) else {}

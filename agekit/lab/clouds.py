@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 
 from ..contracts import Law, Reference
+from ..game.blame import accused, sampled
 from .departures import DEPARTURES, Departure
 
 Draw = Callable[[int, torch.Generator], Tensor]
@@ -31,7 +32,7 @@ class Cloud:
 
 def null(reference: Reference) -> Cloud:
     """Draws of the reference."""
-    return Cloud(NULL, lambda n, generator: reference.sample(n, generator=generator))
+    return Cloud(NULL, lambda n, generator: sampled(reference, n, generator))
 
 
 def departed(reference: Reference) -> list[Cloud]:
@@ -51,9 +52,10 @@ def halfway(reference: Reference) -> list[Cloud]:
     def between(far: Cloud) -> Draw:
         def draw(n: int, generator: torch.Generator) -> Tensor:
             state = generator.get_state()
-            near = reference.sample(n, generator=generator)
+            near = sampled(reference, n, generator)
             end = far.draw(n, generator.set_state(state))
-            return reference.between(near, end, torch.full((n, 1), 0.5).to(near))
+            with accused(reference):
+                return reference.between(near, end, torch.full((n, 1), 0.5).to(near))
 
         return draw
 
@@ -65,15 +67,20 @@ def placing(reference: Reference) -> Callable[[Tensor], Tensor]:
 
     That of the cube, tanh, does not: it is meant for raw codes.
     """
+
+    def project(codes: Tensor) -> Tensor:
+        with accused(reference):
+            return reference.project(codes)
+
     draws = _probe(reference)
-    return reference.project if torch.allclose(reference.project(draws), draws, atol=1e-5) else lambda codes: codes
+    return project if torch.allclose(project(draws), draws, atol=1e-5) else lambda codes: codes
 
 
 def _departed(reference: Reference, departure: Departure) -> Cloud | None:
     place, unit = placing(reference), reference.variance**0.5
 
     def moved(n: int, generator: torch.Generator) -> tuple[Tensor, Tensor]:
-        draws = reference.sample(n, generator=generator)
+        draws = sampled(reference, n, generator)
         return draws, departure.change(draws / unit, generator) * unit
 
     def draw(n: int, generator: torch.Generator) -> Tensor:
@@ -89,7 +96,7 @@ def _departed(reference: Reference, departure: Departure) -> Cloud | None:
 
 
 def _probe(reference: Reference) -> Tensor:
-    return reference.sample(PROBE, generator=_first())
+    return sampled(reference, PROBE, _first())
 
 
 def _first() -> torch.Generator:

@@ -16,6 +16,7 @@ from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves
 
 from ..contracts import Reference
+from ..game.blame import sampled
 from ..game.randomness import Part, generator
 from . import memory
 from .candidates import Candidate
@@ -73,7 +74,7 @@ def costs(candidate: Candidate, resized: Resized, settings: Settings) -> list[Co
 def cost(candidate: Candidate, reference: Reference, batch: int, seed: int) -> Cost:
     """The least time of several calls, and the memory of one. Raises `ValueError` where these codes are not taken."""
     with memory.refusing(f"a call on {batch:,} codes of dimension {reference.dim}"):
-        codes = reference.sample(batch, generator=generator(CPU, seed, "costs", batch)).requires_grad_()
+        codes = sampled(reference, batch, generator(CPU, seed, "costs", batch)).requires_grad_()
         key = seed, "costs"
         with Peak(codes) as peak:
             candidate.gradient(candidate.value(codes, reference, *key), codes)
