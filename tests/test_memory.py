@@ -129,6 +129,25 @@ def test_the_command_says_it_in_one_line(elsewhere, monkeypatch, capsys):
     assert main(["runs"]) == 0
 
 
+@pytest.mark.parametrize(("error", "helps"), [(RuntimeError(ON_HOST), True), (MemoryError(), False)])
+def test_short_of_memory_before_its_first_step_a_run_says_so(error, helps, elsewhere, monkeypatch, capsys):
+    from agekit.builtin.dcgan import DCGANGenerator
+    from agekit.train import run
+
+    build = DCGANGenerator.build
+
+    def fails(*given):
+        if helps and torch.empty(0).is_meta:  # networks are tried without numbers first
+            return build(*given)
+        raise error
+
+    monkeypatch.setattr(*((DCGANGenerator, "build") if helps else (run, "check_sources")), fails)
+    assert agekit_run() == 1
+    said = capsys.readouterr().err
+    assert re.match(rf"error: this machine has too little memory: .*GB are free{f'; {KNOBS}' if helps else ''}$", said)
+    assert not Path("runs").exists()
+
+
 # ---- long runs
 
 

@@ -36,8 +36,6 @@ def main(argv: list[str] | None = None) -> int:
 
 
 def _call(parser: argparse.ArgumentParser, commands: Any, words: list[str]) -> int:
-    from ..errors import AgekitError
-
     try:
         if words and not words[0].startswith("-") and words[0] not in commands.choices:
             from .common import plugins  # only they can know the word
@@ -50,24 +48,28 @@ def _call(parser: argparse.ArgumentParser, commands: Any, words: list[str]) -> i
             handler = getattr(import_module(f".{given.room}", __package__), handler)
         status: int = handler(given) or 0
         sys.stdout.flush()
-    except AgekitError as error:
-        if "--traceback" in words:
-            raise
-        print("error: " + printable(str(error)).replace("\n", "\n       "), file=sys.stderr)
-        return 1
     except BrokenPipeError:
         raise
-    except OSError as error:  # of a path that somebody gave, or of where we are
-        if "--traceback" in words:
+    except Exception as error:
+        said = _told(error)
+        if said is None or "--traceback" in words:
             raise
-        print(f"error: {printable(_told(error))}", file=sys.stderr)
-        _close_output()
+        print("error: " + printable(said).replace("\n", "\n       "), file=sys.stderr)
+        if isinstance(error, OSError):
+            _close_output()
         return 1
     return status
 
 
-def _told(error: OSError) -> str:
-    """What the system refused, and of which file."""
+def _told(error: Exception) -> str | None:
+    """What there is to say to the user, who can mend it; None of a mistake of ours."""
+    from ..errors import AgekitError
+    from ..memory import lacking
+
+    if isinstance(error, AgekitError):
+        return str(error)
+    if (said := lacking(error)) or not isinstance(error, OSError):
+        return said
     try:
         os.getcwd()
     except OSError:

@@ -13,6 +13,7 @@ from torch.nn.modules.batchnorm import _BatchNorm
 
 from ..contracts import CODE
 from ..errors import Problem, RecipeError, told
+from ..memory import lacking
 from .bound import BoundStage, NetworkSpec, Recipe
 from .graph import Scope, Signature
 from .randomness import seed_of
@@ -73,6 +74,8 @@ def _made(recipe: Recipe, spec: NetworkSpec, signature: Signature, device: torch
         except (ValueError, NotImplementedError):
             raise
         except Exception as error:  # a plugin's own mistake, or numbers that no tensor can have
+            if lacking(error) and device.type != "meta":
+                raise
             raise ValueError(f"cannot be built: {told(error)}") from error
     if spec.makes == CODE and recipe.reference:
         module = Coded(module, recipe.reference)

@@ -128,7 +128,8 @@ def _prepared(recipe: Recipe, cache: Path | None, listener: Listener, ranks: Ran
     device = prepare_compute(own_device(recipe.compute, ranks.local, ranks.local_count))
     data = in_turn(ranks, lambda: prepare_all(recipe, cache or cache_home(), listener.preparing))
     check_same(ranks, {"data": data.training.fingerprint})
-    return data, data.game(recipe, device, ranks)
+    with explained(recipe.compute):
+        return data, data.game(recipe, device, ranks)
 
 
 def resume(
