@@ -80,6 +80,17 @@ def test_where_the_first_rank_is_gone_another_speaks(places, monkeypatch):
     assert sorted(all_at_once(lambda one: one.speaks(), *met[1:])) == [False, True]
 
 
+def test_a_launcher_that_does_not_answer_is_not_waited_for(places, monkeypatch):
+    one = all_at_once(meet, *places)[1]
+    assert one.answered(lambda: 5) == 5
+    with pytest.raises(ZeroDivisionError):
+        one.answered(lambda: 1 / 0)
+    monkeypatch.setattr(meeting, "ANSWER_SECONDS", 0.1)
+    said = rf"^rank 1 of 3, process \d+ on \S+ has lost the others: no answer for 0 s from localhost:{places[1].port}, "
+    with pytest.raises(LostRank, match=said):
+        one.answered(lambda: time.sleep(2))
+
+
 def test_a_launcher_that_is_gone_is_said(monkeypatch):
     monkeypatch.setattr(meeting, "MEETING_SECONDS", 0.5)
     monkeypatch.setenv("TORCHELASTIC_USE_AGENT_STORE", "True")

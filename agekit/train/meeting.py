@@ -11,11 +11,13 @@ import os
 import socket
 import time
 import uuid
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import Future
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import timedelta
-from typing import TYPE_CHECKING, Any
+from threading import Thread
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from torch.distributed import DistError
 
@@ -38,7 +40,12 @@ ROLL_CALL_SECONDS = 3.0
 FIRST_SECONDS = 2.0
 """So long other ranks let the first one speak, where something is wrong with all."""
 
+ANSWER_SECONDS = 20.0
+"""So long a rank that has lost others waits to learn which; longer than these take to call one another."""
+
 RUN, ENDED = "run", "ended"
+
+Answer = TypeVar("Answer")
 
 
 @dataclass
@@ -86,6 +93,30 @@ class Meeting:
             _until(lambda: self.store.check(["spoken"]), FIRST_SECONDS)
         said: bytes = self.store.compare_set("spoken", "", str(rank))
         return said == str(rank).encode()
+
+    def answered(self, ask: Callable[[], Answer]) -> Answer:
+        """What is learnt from the store. Raises `LostRank` where that is gone, or does not answer in time.
+
+        For where the link to its machine is cut, a question would wait for as long as the ranks wait to meet.
+        """
+        asking = Future[Answer]()
+
+        def question() -> None:
+            try:
+                with reached(self.place):
+                    asking.set_result(ask())
+            except BaseException as error:  # noqa: BLE001 - it is raised where the answer is awaited
+                asking.set_exception(error)
+
+        Thread(target=question, daemon=True).start()
+        try:
+            return asking.result(ANSWER_SECONDS)
+        except TimeoutError:
+            where = f"{self.place.host}:{self.place.port}, where the ranks have met"
+            said = (
+                f"{self.name(self.place.rank)} has lost the others: no answer for {ANSWER_SECONDS:.0f} s from {where}"
+            )
+            raise LostRank(said) from None
 
     def absent(self) -> list[int]:
         """The ranks that are gone, or do not answer: all that have noticed it call one another."""

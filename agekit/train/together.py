@@ -7,12 +7,9 @@ import os
 import signal
 import sys
 from collections.abc import Callable
-from concurrent.futures import Future
 from dataclasses import replace
 from datetime import timedelta
 from functools import partial
-from threading import Thread
-from typing import TypeVar
 
 import torch
 import torch.distributed as dist
@@ -21,15 +18,11 @@ from ..errors import AgekitError, ComputeError, LostRank
 from ..game.ranks import Ranks, lost
 from ..recipe.tables import Compute
 from .compute import choose_device
-from .meeting import Meeting, meet, reached
+from .meeting import Meeting, meet
 from .place import Place, own_device
 
 WITHOUT_END = timedelta(days=365)
 INTERRUPTED = 130
-ANSWER_SECONDS = 20.0
-"""So long a rank that has lost others waits to learn which; longer than these take to call one another."""
-
-Answer = TypeVar("Answer")
 
 
 def play_together(place: Place, again: str, play: Callable[[Meeting], int]) -> int:
@@ -48,7 +41,7 @@ def play_together(place: Place, again: str, play: Callable[[Meeting], int]) -> i
             meeting.ranks.any(said=False)  # whoever were done and gone would be missed by the others
     except LostRank as error:
         leave.soon(1)
-        if said := _answered(meeting, partial(_last_word, meeting, error, again)):
+        if said := meeting.answered(partial(_last_word, meeting, error, again)):
             raise LostRank(said) from error
         return 1
     except AgekitError as error:
@@ -58,7 +51,7 @@ def play_together(place: Place, again: str, play: Callable[[Meeting], int]) -> i
             meeting.ends(1)
             return meeting.speaks()
 
-        if _answered(meeting, ends):
+        if meeting.answered(ends):
             raise error if place.rank == 0 else AgekitError(f"{meeting.name(place.rank)}: {error}") from error
         return 1
     except KeyboardInterrupt:
@@ -114,28 +107,6 @@ def join(meeting: Meeting, compute: Compute) -> Ranks:
             ranks = replace(ranks, tensors=dist.new_group(backend="nccl", timeout=patience))
     meeting.ranks = ranks
     return ranks
-
-
-def _answered(meeting: Meeting, ask: Callable[[], Answer]) -> Answer:
-    """What is learnt from the launcher's store. Raises `LostRank` where that is gone, or does not answer in time.
-
-    For where the link to its machine is cut, a question would wait for as long as the ranks wait to meet.
-    """
-    place, asking = meeting.place, Future[Answer]()
-
-    def question() -> None:
-        try:
-            with reached(place):
-                asking.set_result(ask())
-        except BaseException as error:  # noqa: BLE001 - it is raised where the answer is awaited
-            asking.set_exception(error)
-
-    Thread(target=question, daemon=True).start()
-    try:
-        return asking.result(ANSWER_SECONDS)
-    except TimeoutError:
-        silent = f"no answer from {place.host}:{place.port} for {ANSWER_SECONDS:.0f} s, where the ranks have met"
-        raise LostRank(f"{meeting.name(place.rank)} has lost the others: {silent}") from None
 
 
 def _last_word(meeting: Meeting, error: LostRank, again: str) -> str | None:
