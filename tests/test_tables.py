@@ -2,6 +2,7 @@
 
 import io
 
+import pytest
 from rich.console import Console
 
 from agekit.cli import comparing, components, main
@@ -14,8 +15,8 @@ TITLES = ["name", "n", "first", "second", "third"]
 ROWS = [("a", "8", "1", "2", "3"), ("b", "8", "4", "5", "6")]
 
 
-def screen(width, *, terminal=True):
-    return Console(file=io.StringIO(), force_terminal=terminal, width=width, color_system=None, soft_wrap=True)
+def screen(width, *, terminal=True, colours=None):
+    return Console(file=io.StringIO(), force_terminal=terminal, width=width, color_system=colours, soft_wrap=True)
 
 
 def printed(width, *, terminal=True):
@@ -28,6 +29,15 @@ def test_a_table_that_has_room_or_is_piped_is_whole():
     whole = ["name  n  first  second  third", "a     8  1      2       3", "b     8  4      5       6"]
     assert printed(29) == whole
     assert printed(10, terminal=False) == whole
+
+
+@pytest.mark.parametrize("width", [29, 28])
+def test_heads_are_bold_on_a_terminal_in_one_part_or_in_many(width):
+    console = screen(width, colours="standard")
+    print_table(TITLES, ROWS, console, names=2)
+    heads = [line for line in console.file.getvalue().splitlines() if "name" in line]
+    assert len(heads) == (1 if width == 29 else 2)
+    assert all(line.startswith("\x1b[1mname") for line in heads)
 
 
 def test_a_table_that_is_too_wide_is_printed_in_parts_that_keep_its_names():

@@ -154,7 +154,8 @@ def print_table(
                 console.print()
             print_table([titles[i] for i in kept], [tuple(row[i] for i in kept) for row in rows], console)
         return
-    if not console.is_terminal or console.width < sum(widths[:-1]) + GAP * len(widths) + NARROWEST:
+    needed = sum(widths[:-1]) + GAP * (len(widths) - 1) + min(widths[-1], NARROWEST)
+    if not console.is_terminal or console.width < needed:
         for row in [tuple(titles), *rows]:
             console.print("  ".join(f"{cell:<{width}}" for cell, width in zip(row, widths, strict=True)).rstrip())
         return
