@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractContextManager, suppress
 from dataclasses import dataclass, field
 from functools import partial
@@ -46,8 +47,18 @@ class Settings:
 def table(
     chosen: Sequence[Candidate], clouds: Sequence[Cloud], settings: Settings, done: Callable[[], None]
 ) -> list[Entry]:
-    """Measure each candidate at each batch size, on the null and on these clouds; `done` is told of each cloud."""
-    return [_entry(each, clouds, settings, batch, done) for each in chosen for batch in settings.batches]
+    """Measure each candidate at each batch size, on the null and on these clouds; `done` is told of each cloud.
+
+    Several are measured at once, each in a thread: that uses the cores better than to share out one after the other.
+    """
+    pairs = [(each, batch) for each in chosen for batch in settings.batches]
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        with ThreadPoolExecutor(threads) as pool:
+            return list(pool.map(lambda pair: _entry(pair[0], clouds, settings, pair[1], done), pairs))
+    finally:
+        torch.set_num_threads(threads)
 
 
 def takers(
