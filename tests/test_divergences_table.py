@@ -34,6 +34,7 @@ TABLE: dict[str, tuple[Callable[[Tensor, torch.Generator], Tensor], tuple[float,
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", TABLE)
 def test_power_is_as_measured_before(name):
     measure, known = TABLE[name]

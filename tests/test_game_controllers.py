@@ -261,6 +261,7 @@ def uninterrupted(tmp_path_factory, cache):
         return left_behind("whole")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("step", [2, 5, 7])
 @pytest.mark.usefixtures("elsewhere")
 def test_a_run_that_is_resumed_has_the_same_weights_to_the_byte(step, uninterrupted):

@@ -171,6 +171,7 @@ def test_controllers_stand_still_where_an_update_was_skipped():
     assert not equal(before, dict(game.controllers.named_tensors()))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("policy", [("sentinel.skips=1",), ("sentinel.action=roll back", "sentinel.rollbacks=9")])
 def test_resuming_is_exact_whatever_is_done(policy):
     """Interrupted before, at and after what was skipped or taken back; the last checkpoint is of the same bytes."""

@@ -66,6 +66,7 @@ def events(name):
 # ---- deaths
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("name", "settings", "of", "number", "limit", "knob"),
     [
