@@ -21,6 +21,12 @@ NARROW = 1e-6
 """By how much, relatively, the blur is lowered where it is as good as constant."""
 
 
+def has_keops() -> bool:
+    """Whether pykeops is installed; one that was removed may leave a folder of its name."""
+    found = importlib.util.find_spec("pykeops")
+    return found is not None and found.origin is not None
+
+
 class Sinkhorn(agekit.Divergence):
     """Sinkhorn divergence: the cost of moving one cloud onto the other, blurred by entropy and without its bias.
 
@@ -65,12 +71,12 @@ class Sinkhorn(agekit.Divergence):
         own = math.log((1 + math.exp(-2)) / 2) / 2
         yield agekit.Known(cls(blur=1.0), ([[0.0]], [[-1.0], [1.0]]), 0.5 + own)
         yield agekit.Known(cls(blur=1.0, p=1), ([[0.0]], [[-1.0], [1.0]]), 1.0 + own)
-        if importlib.util.find_spec("pykeops"):
+        if has_keops():
             yield agekit.Known(cls(blur=1.0, backend="online"), ([[0.0]], [[-1.0], [1.0]]), 0.5 + own)
 
     @model_validator(mode="after")
     def _installed(self) -> Sinkhorn:
-        if self.backend == "online" and importlib.util.find_spec("pykeops") is None:
+        if self.backend == "online" and not has_keops():
             raise ValueError("online needs pykeops, which is not installed: pip install 'agekit-geomloss[online]'")
         return self
 

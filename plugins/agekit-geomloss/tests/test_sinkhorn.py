@@ -9,9 +9,9 @@ import pytest
 import torch
 from pydantic import ValidationError
 
-from agekit_geomloss.sinkhorn import Sinkhorn
+from agekit_geomloss.sinkhorn import Sinkhorn, has_keops
 
-KEOPS = importlib.util.find_spec("pykeops") is not None
+KEOPS = has_keops()
 
 
 def noise(n, d, seed=0):
