@@ -9,8 +9,10 @@ from pathlib import Path
 
 import pytest
 
-from agekit import __version__
-from agekit.cli import main
+from agekit import __version__, plugins
+from agekit.cli import common, main
+from agekit.cli.arguments import parser
+from agekit.cli.listening import said_by_flags
 from agekit.contracts import SHELVES
 
 TRAINING = ["run", "resume", "sweep", "runs", "compare"]
@@ -259,10 +261,20 @@ def test_a_wrong_recipe_is_one_clear_message(told, command, text, said):
         ("--steps", "0", "run.stop_after: found 0, where a whole number greater than or equal to 1 fits"),
         ("--seed", "-1", "run.seed: found -1, where a whole number greater than or equal to 0 fits"),
         ("--device", "3", "compute.device: found 3, where text fits"),
+        ("--micro-batch", "0", "compute.micro_batch: found 0, where a whole number greater than or equal to 1 fits"),
     ],
 )
 def test_a_flag_is_told_by_its_own_name(told, flag, value, said):
     assert told("run", "age_mnist", flag, value) == (1, [], [f"error: {flag}: {said}"])
+
+
+def test_flags_say_how_it_is_computed():
+    words = ["--micro-batch", "8", "--no-channels-last", "--compile", "--no-graphs", "--no-deterministic"]
+    given = parser("")[0].parse_args(["run", "age_mnist", *words])
+    compute = common.recipe(given.recipe, given.set, plugins.load(), said_by_flags(given)).compute
+    assert compute.micro_batch == 8
+    assert compute.compile
+    assert [compute.channels_last, compute.graphs, compute.deterministic] == [False] * 3
 
 
 def test_the_number_of_steps_is_set_where_a_recipe_counts_epochs(told):

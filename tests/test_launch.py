@@ -60,12 +60,27 @@ def test_what_cannot_be_launched_is_refused_in_a_line(words, said, capsys):
     assert not Path("runs").exists()
 
 
-def test_in_a_launch_another_number_of_processes_is_refused(monkeypatch, capsys):
+@pytest.fixture
+def one_of_two(monkeypatch):
+    """This process is the first of two that torchrun has launched."""
     for name, value in {"RANK": 0, "WORLD_SIZE": 2, "LOCAL_RANK": 0, "LOCAL_WORLD_SIZE": 2, "MASTER_PORT": 1}.items():
         monkeypatch.setenv(name, str(value))
     monkeypatch.setenv("MASTER_ADDR", "localhost")
+
+
+@pytest.mark.usefixtures("one_of_two")
+def test_in_a_launch_another_number_of_processes_is_refused(capsys):
     assert agekit_run("--nproc", "3") == 1
     assert capsys.readouterr().err == "error: --nproc 3: 2 processes have been launched here already\n"
+
+
+@pytest.mark.usefixtures("one_of_two")
+@pytest.mark.parametrize("words", [["sweep", "tiny.toml", "--over", "run.seed=1,2"], ["eval", "runs/one"], ["list"]])
+def test_in_a_launch_what_one_process_does_is_refused(words, capsys):
+    assert main(words) == 1
+    said = f"agekit {words[0]}: 2 processes have been launched, and only run and resume take several"
+    assert capsys.readouterr().err == f"error: {said}\n"
+    assert not Path("runs").exists()
 
 
 def test_a_group_of_runs_is_not_gone_on_with_by_several_processes(capsys):

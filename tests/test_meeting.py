@@ -13,8 +13,9 @@ from torch.distributed import TCPStore  # type: ignore[attr-defined]
 from agekit.errors import ComputeError, LostRank
 from agekit.recipe.tables import Compute
 from agekit.train import meeting
+from agekit.train.compute import own_device
 from agekit.train.meeting import meet
-from agekit.train.place import Place, launched, own_device
+from agekit.train.place import Place, launched
 
 
 @pytest.fixture

@@ -6,7 +6,7 @@ import pytest
 
 from agekit.cli import main
 from agekit.game.cost import cost
-from agekit.game.plan import passes
+from agekit.game.passes import passes
 from agekit.game.traffic import traffic_of
 
 from .ranks_pool import pool

@@ -72,6 +72,29 @@ def test_what_is_damaged_or_missing_is_named(file, run, cache, capsys):
         assert found(run, cache)[part][0] == "damaged"
 
 
+@pytest.mark.parametrize("part", ["pictures", "events", "evaluations"])
+def test_what_is_only_looked_at_is_checked_too(part, run, cache):
+    if part == "evaluations":
+        assert main(["eval", str(RUN), "--seeds", "1", "--count", "8", "--which", "last"]) == 0
+    count = len(found(run, cache))
+    assert found(run, cache)[part][0] == "whole"
+    kind = {"pictures": "*.png", "events": "*tfevents*", "evaluations": "*.json"}[part]
+    *_, path = sorted((RUN / part).rglob(kind))
+    blob = bytearray(path.read_bytes())
+    blob[len(blob) // 2] ^= 1
+    path.write_bytes(blob)
+    state, said = found(run, cache)[str(path.relative_to(RUN))]
+    assert state == "damaged"
+    assert path.name in said
+    assert len(found(run, cache)) == count
+
+
+def test_a_record_of_events_that_was_being_written_is_no_damage(run, cache):
+    files = sorted(run.events.glob("*tfevents*"))
+    files[-1].write_bytes(files[-1].read_bytes()[:-3])
+    assert found(run, cache)["events"] == ("whole", "1 file")
+
+
 def test_a_line_out_of_its_order_is_damage_and_one_that_was_being_written_is_none(run, cache):
     for checkpoint in run.checkpoints.iterdir():
         shutil.rmtree(checkpoint)

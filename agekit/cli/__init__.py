@@ -43,6 +43,8 @@ def _call(parser: argparse.ArgumentParser, commands: Any, words: list[str]) -> i
             arguments.add_plugged(commands, plugins().commands.entries, words[0])
         given = parser.parse_args(words)
         given.words = words
+        if "nproc" not in given:
+            _check_alone(words[0])
         handler = given.handler
         if isinstance(handler, str):
             handler = getattr(import_module(f".{given.room}", __package__), handler)
@@ -59,6 +61,17 @@ def _call(parser: argparse.ArgumentParser, commands: Any, words: list[str]) -> i
             _close_output()
         return 1
     return status
+
+
+def _check_alone(word: str) -> None:
+    """Raise `AgekitError` where several processes were launched to follow a command that takes one."""
+    from ..errors import AgekitError
+    from ..train.place import launched
+
+    if (place := launched()) and place.count > 1:
+        raise AgekitError(
+            f"agekit {word}: {place.count} processes have been launched, and only run and resume take several"
+        )
 
 
 def _told(error: Exception) -> str | None:

@@ -65,6 +65,18 @@ def add_plugged(commands: Any, plugged: Mapping[str, Command], word: str) -> Non
 def _compute(command: argparse.ArgumentParser) -> None:
     command.add_argument("--device", metavar="D", help="auto, cpu, cuda, cuda:1 (compute.device)")
     command.add_argument("--precision", metavar="P", help="auto, fp32, tf32, bf16, fp64 (compute.precision)")
+    command.add_argument(
+        "--micro-batch", metavar="N", type=int, help="samples in memory at once, of any batch (compute.micro_batch)"
+    )
+    for switch, said in {
+        "channels-last": "lay images out channels last",
+        "compile": "compile networks by torch.compile",
+        "graphs": "record updates as CUDA graphs",
+        "deterministic": "promise repeatable bytes",
+    }.items():
+        command.add_argument(
+            f"--{switch}", action=argparse.BooleanOptionalAction, help=f"{said} (compute.{switch.replace('-', '_')})"
+        )
 
 
 def _training(commands: Any) -> None:

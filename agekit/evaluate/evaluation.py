@@ -3,19 +3,20 @@
 from __future__ import annotations
 
 import hashlib
+import json
 import math
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from statistics import fmean, stdev
 
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import BaseModel, ConfigDict
 
 from ..errors import RunError
-from ..files import write_text
+from ..files import read_json, sealed, unsealed, write_json
+from ..train.folder import RunFolder
 from .protocol import Protocol
 
 FORMAT = 1
-FOLDER = "evaluations"
 
 
 class Value(BaseModel):
@@ -70,21 +71,22 @@ class Evaluation(BaseModel):
         """
         said = "\n".join(f"{name} {one.protocol.model_dump_json()}" for name, one in self.metrics.items())
         key = hashlib.sha256(said.encode()).hexdigest()[:8]
-        path = run / FOLDER / f"step-{self.step:09d}-{self.checkpoint}-{key}.json"
+        path = RunFolder(run).evaluations / f"step-{self.step:09d}-{self.checkpoint}-{key}.json"
         try:
             path.parent.mkdir(exist_ok=True)
-            write_text(path, self.model_dump_json(indent=2) + "\n")
+            write_json(path, sealed(json.loads(self.model_dump_json())))  # what is no number is a string
         except OSError as error:
             raise RunError(f"{path} cannot be written: {error.strerror or error}") from error
         return path
 
 
 def evaluations(run: Path) -> list[Evaluation]:
-    """The evaluations in a run's folder, by step. Raises `RunError` where one cannot be read."""
-    found = []
-    for path in sorted((run / FOLDER).glob("step-*.json")):
-        try:
-            found.append(Evaluation.model_validate_json(path.read_text(encoding="utf-8")))
-        except (OSError, ValidationError) as error:
-            raise RunError(f"{path} cannot be read: {error}") from error
-    return found
+    """The evaluations in a run's folder, by step. Raises `RunError` where one is not as it was written."""
+    return [_read(path) for path in sorted(RunFolder(run).evaluations.glob("step-*.json"))]
+
+
+def _read(path: Path) -> Evaluation:
+    try:
+        return Evaluation.model_validate(unsealed(read_json(path)))
+    except (OSError, ValueError, TypeError) as error:
+        raise RunError(f"{path} cannot be read: {error}") from error

@@ -38,8 +38,9 @@ def as_values(stored: Tensor, field: DataField, layout: Layout) -> Tensor:
         return stored.long()
     if field.values == "vector":
         return stored.to(layout.dtype)
-    format_ = torch.channels_last if layout.channels_last and stored.ndim == 4 else torch.contiguous_format
-    return stored.to(layout.dtype, memory_format=format_).div_(127.5).sub_(1)
+    if layout.channels_last and stored.ndim == 4:
+        stored = torch.stack(stored.unbind(1), dim=-1).permute(0, 3, 1, 2)  # bytes are laid out sooner than floats
+    return torch.div(stored, torch.tensor(127.5, dtype=layout.dtype)).sub_(1)
 
 
 def as_stored(image: Tensor) -> np.ndarray:

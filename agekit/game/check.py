@@ -19,7 +19,8 @@ from . import judged
 from .bind import Binder
 from .bound import BoundStage, MetricSpec, Player, Recipe
 from .graph import DRAW, REFERENCE, Graph, Scope
-from .plan import indivisible, plan_metrics, plan_player, plan_term, plan_view
+from .passes import indivisible
+from .plan import plan_metrics, plan_player, plan_term, plan_view
 from .program import Program
 from .scope import leaves, signature
 from .stages import carriable, same_throughout

@@ -12,7 +12,8 @@ from torch.utils.flop_counter import FlopCounterMode
 from .bound import Recipe
 from .graph import Scope
 from .networks import apply_to_shapes, build, normalisers
-from .plan import Passes, Plan
+from .passes import Passes
+from .plan import Plan
 
 
 @dataclass(frozen=True)

@@ -12,7 +12,8 @@ from ..recipe.tables import Compute
 from .bound import BoundStage, Player, Recipe, Term
 from .cost import Cost, update_flops
 from .graph import Scope
-from .plan import MEANING, Plan, passes, plan_player
+from .passes import passes
+from .plan import MEANING, Plan, plan_player
 from .portions import portions
 from .traffic import traffic_of
 

@@ -6,7 +6,8 @@ from ..errors import DataError, Problem, RecipeError
 from ..recipe.source import Key, dotted
 from .bound import Recipe
 from .graph import Scope
-from .plan import indivisible, plan_player
+from .passes import indivisible
+from .plan import plan_player
 from .portions import portions
 from .ranks import Ranks
 

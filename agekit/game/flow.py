@@ -39,20 +39,17 @@ class Flow:
         self.nodes, self.modes, self.scope, self.apply, self.draws = nodes, modes, scope, apply, draws
         self.watched = watched
         self.portion = portion
-        self.values: list[Any] = []
+        self.values: list[Any] = [None] * len(nodes)
         self._drawn: dict[int, Tensor] = {}
 
     def run(self, leaves: Mapping[str, Any], wanted: Collection[int] | None = None) -> Flow:
         """Compute every node, or those that are wanted; `leaves` holds the fields and the draws by name."""
-        for index, (node, mode) in enumerate(zip(self.nodes, self.modes, strict=True)):
-            if wanted is not None and index not in wanted:
-                self.values.append(None)
-                continue
-            with torch.set_grad_enabled(mode != "constant"):
-                value = self._value(index, node, leaves)
-            self.values.append(
-                value if index not in self.watched or value.requires_grad else value.detach().requires_grad_()
-            )
+        for index in range(len(self.nodes)) if wanted is None else sorted(wanted):
+            with torch.set_grad_enabled(self.modes[index] != "constant"):
+                value = self._value(index, self.nodes[index], leaves)
+            if index in self.watched and not value.requires_grad:
+                value = value.detach().requires_grad_()
+            self.values[index] = value
         return self
 
     def _value(self, index: int, node: Node, leaves: Mapping[str, Any]) -> Any:

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
-from ..contracts import Operand, Space, draws
+from ..contracts import Operand, Space
 from ..recipe.language import Expression, Name
 from ..recipe.tables import View
 from .bound import MetricSpec, Player, Term
@@ -185,51 +185,6 @@ def _check_operand(name: str, operand: Operand, spaces: Mapping[str, Space], sai
     if operand.scores is not None and not space.fits(wanted := scores_of(spaces[operand.scores])):
         classes = said.get(operand.scores)
         raise ValueError(f"{name} is to be {wanted}, since {operand.scores} is {classes}, and {shown} is {space}")
-
-
-def divided(terms: Iterable[PlannedTerm]) -> tuple[list[PlannedTerm], list[PlannedTerm]]:
-    """The terms that can be taken in each portion of a batch, and those that are taken of the whole batch."""
-    within: list[PlannedTerm] = []
-    whole: list[PlannedTerm] = []
-    for planned in terms:
-        loss = planned.term.loss
-        (within if loss.samplewise and not draws(type(loss).__call__) else whole).append(planned)
-    return within, whole
-
-
-def indivisible(terms: Iterable[PlannedTerm]) -> Iterator[tuple[PlannedTerm, str]]:
-    """The terms that need the graph of a whole batch, each with what it does for that."""
-    for planned in divided(terms)[1]:
-        loss = planned.term.loss
-        bound = [loss.operands[bind.name] for bind in planned.binds if bind.node is not None]
-        why = "draws" if loss.samplewise else "is not samplewise"
-        if any(operand.differentiated for operand in bound):
-            yield planned, f"takes derivatives itself, and {why}"
-        elif any("distribution" in operand.takes for operand in bound):
-            yield planned, f"takes a distribution, and {why}"
-
-
-@dataclass(frozen=True)
-class Passes:
-    """How an update goes over a batch: `ahead`, without graphs, and `last`, with them; the nodes that each computes.
-
-    A batch in one portion is computed once. In several, the operands of the terms that are taken of the `whole` batch
-    come first; the last pass takes the terms `within` the portions, and leads the gradients of the others in.
-    """
-
-    within: tuple[PlannedTerm, ...]
-    whole: tuple[PlannedTerm, ...]
-    ahead: frozenset[int]
-    last: frozenset[int]
-
-
-def passes(plan: Plan, *, divides: bool) -> Passes:
-    """The passes of an update over a batch that is divided into portions, or is not."""
-    within, whole = divided(plan.terms) if divides else (plan.terms, ())
-    asked = {node for planned in whole for node in planned.roots}
-    live = {node for node in asked if plan.modes[node] != "constant"}
-    roots = {node for planned in within for node in planned.roots}
-    return Passes(tuple(within), tuple(whole), needed(plan.nodes, asked), needed(plan.nodes, roots | live))
 
 
 def needed(nodes: Sequence[Node], roots: Iterable[int]) -> frozenset[int]:

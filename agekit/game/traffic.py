@@ -8,7 +8,8 @@ from dataclasses import dataclass
 from ..recipe.tables import Compute
 from .bound import BoundStage, Player
 from .cost import Cost
-from .plan import Passes, Plan
+from .passes import Passes
+from .plan import Plan
 
 
 @dataclass(frozen=True)

@@ -18,7 +18,8 @@ from .flow import Flow
 from .graph import Node, Scope
 from .networks import Buffers, call_with, clones, statistics_of
 from .normalise import Synchronised
-from .plan import Mode, Passes, Plan, passes
+from .passes import Passes, passes
+from .plan import Mode, Plan
 from .portions import Portion
 from .randomness import Draws
 from .ranks import Ranks
@@ -46,9 +47,13 @@ class Seat:
     routines: dict[bool, Routine] = field(default_factory=dict)
 
     def step(self) -> None:
-        """Follow the gradient that an update left. Raises `PluginError` where the optimizer's rule fails."""
+        """Follow the gradient that an update left, and let go of it, for others' updates need the memory.
+
+        Raises `PluginError` where the optimizer's rule fails.
+        """
         with blamed(f"players.{self.player.name}.optimizer: {type(self.optimizer).__name__}"):
             self.optimizer.step()
+        self.optimizer.zero_grad(set_to_none=True)
 
     def gradient_norm(self) -> Tensor:
         """The norm of the gradient that an update left."""
@@ -84,11 +89,11 @@ class Update:
 
     Each portion's values are shown to `seen` as they are there.
 
-    A batch in one portion is one graph. In several, the terms that are no mean over samples are taken of their operands
-    in the whole batch, which every rank computes of its portions, without graphs where it has several. Then every
-    portion is computed with its graph, and the gradients of these terms with respect to its rows of the operands are
-    led into it; what all ranks' portions come to is added. So the gradients are those of the batch in one graph, and
-    only a portion's graph is ever kept.
+    A batch in one portion is computed with its graph, strand by strand. In several, the terms that are no mean over
+    samples are taken of their operands in the whole batch, which every rank computes of its portions, without graphs
+    where it has several. Then every portion is computed with its graph, and the gradients of these terms with respect
+    to its rows of the operands are led into it; what all ranks' portions come to is added. So the gradients are those
+    of the batch in one graph, and no more of it is ever kept than a strand's, of a portion.
     """
 
     table: Table
@@ -108,24 +113,29 @@ class Update:
         plan, ranks = self.seat.plan, self.table.ranks
         over = passes(plan, divides=len(self.portions) > 1)
         own = self._portions_of(ranks.rank)
-        kept = self._flow(own[0], over.ahead | over.last) if over.whole and len(own) == 1 else None
+        kept = self._whole(own[0], over.ahead | over.last) if over.whole and len(own) == 1 else None
         joined = self._joined(over, kept, weights, measured)
         values = {name: value if ranks.first else torch.zeros_like(value) for name, value in joined.values.items()}
-        sums: dict[str, list[Tensor]] = {name: [] for name in measured}
+        sums: dict[str, list[Tensor]] = {p.term.name: [] for p in plan.terms if p.term.name in measured}
         self.seat.optimizer.zero_grad(set_to_none=True)
         for portion in own:
-            flow = kept or self._flow(portion, over.last)
-            parts = {planned.term.name: flow.term(planned, self.table.reference) for planned in over.within}
-            for name in measured:
-                led = _led(
-                    flow, portion, [portion.share * parts[name]] if name in parts else [], joined.each.get(name, {})
-                )
-                _accumulate(sums[name], gradients_by(self.seat.parameters, *led))
-            weighted = [weights[name] * portion.share * part for name, part in parts.items()]
-            torch.autograd.backward(*_led(flow, portion, weighted, joined.total))
-            for name, part in parts.items():
-                share = part.detach() * portion.share
-                values[name] = values[name] + share if name in values else share
+            flow = kept or self._flow(portion)
+            leaves: Mapping[str, Any] = {} if kept else self.leaves(portion, over.last)
+            for strand in over.strands:
+                if not kept:
+                    self._run(flow, portion, leaves, strand.nodes)
+                parts = {planned.term.name: flow.term(planned, self.table.reference) for planned in strand.terms}
+                for name in (name for name in sums if name in parts or name in joined.each):
+                    own_share = [portion.share * parts[name]] if name in parts else []
+                    led = _led(flow, portion, own_share, joined.each.get(name, {}))
+                    _accumulate(sums[name], gradients_by(self.seat.parameters, *led))
+                weighted = [weights[name] * portion.share * part for name, part in parts.items()]
+                outputs, slopes = _led(flow, portion, weighted, joined.total)
+                if outputs:
+                    torch.autograd.backward(outputs, slopes)
+                for name, part in parts.items():
+                    share = part.detach() * portion.share
+                    values[name] = values[name] + share if name in values else share
         ranks.add([one.grad for one in self.seat.parameters if one.grad is not None])
         ranks.add([*values.values(), *(one for found in sums.values() for one in found)])
         self._settle()
@@ -183,22 +193,28 @@ class Update:
         parts: dict[int, list[Tensor]] = {node: [] for planned in over.whole for node in planned.roots}
         for index, portion in enumerate(self._portions_of(ranks.rank)):
             every = range(len(plan.nodes)) if advancing and index == 0 else over.ahead
-            flow = kept or self._flow(portion, every, graph=False)
+            flow = kept or self._whole(portion, every, graph=False)
             for node, values in parts.items():
                 values.append(flow.operand(node).detach())
         sizes = [sum(one.size for one in self._portions_of(rank)) for rank in range(ranks.count)]
         return {node: ranks.join(torch.cat(values), sizes) for node, values in parts.items()}
 
-    def _flow(self, portion: Portion, wanted: Collection[int], *, graph: bool = True) -> Flow:
-        plan, table = self.seat.plan, self.table
+    def _whole(self, portion: Portion, wanted: Collection[int], *, graph: bool = True) -> Flow:
+        flow = self._flow(portion, graph=graph)
+        self._run(flow, portion, self.leaves(portion, wanted), wanted)
+        return flow
+
+    def _flow(self, portion: Portion, *, graph: bool = True) -> Flow:
+        plan = self.seat.plan
         modes: Sequence[Mode] = plan.modes if graph else ["constant"] * len(plan.nodes)
         watched = plan.watched if graph else frozenset()
         apply = partial(self._apply, portion)
-        flow = Flow(plan.nodes, modes, table.scope, apply, self.draws, watched, portion)
-        flow.run(self.leaves(portion, wanted), wanted)
+        return Flow(plan.nodes, modes, self.table.scope, apply, self.draws, watched, portion)
+
+    def _run(self, flow: Flow, portion: Portion, leaves: Mapping[str, Any], wanted: Collection[int]) -> None:
+        flow.run(leaves, wanted)
         if self.seen:
             self.seen(portion, flow)
-        return flow
 
     def _apply(self, portion: Portion, index: int, node: Node, inputs: tuple[Any, ...]) -> Any:
         """Apply a network as this player's update does: other owners' buffers stand still where the recipe says so."""

@@ -7,7 +7,8 @@ from dataclasses import dataclass
 from .bound import BoundStage
 from .cost import Cost, update_flops
 from .graph import Scope
-from .plan import passes, plan_player
+from .passes import passes
+from .plan import plan_player
 from .portions import portions
 
 

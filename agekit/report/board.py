@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import re
 import time
 import warnings
@@ -11,6 +12,7 @@ from typing import Any
 
 import numpy as np
 
+from ..errors import RunError
 from ..files import WholeFile
 
 with warnings.catch_warnings():
@@ -19,6 +21,7 @@ with warnings.catch_warnings():
     from tensorboard.compat.proto.summary_pb2 import Summary, SummaryMetadata  # type: ignore[import-untyped]
     from tensorboard.compat.proto.tensor_pb2 import TensorProto  # type: ignore[import-untyped]
     from tensorboard.compat.proto.tensor_shape_pb2 import TensorShapeProto  # type: ignore[import-untyped]
+    from tensorboard.compat.tensorflow_stub.pywrap_tensorflow import masked_crc32c  # type: ignore[import-untyped]
     from tensorboard.plugins.custom_scalar.layout_pb2 import (  # type: ignore[import-untyped]
         Category,
         Chart,
@@ -101,6 +104,28 @@ class Board:
     def close(self) -> None:
         """Let go of the file."""
         self._stream.close()
+
+
+def check_events(path: Path) -> None:
+    """Raises `RunError` where a record of a file of events is not as it was written, by its checksums.
+
+    A last one that is short was being written as its process ended, and is passed over by whoever reads it.
+    """
+    with path.open("rb") as stream:
+        for number in itertools.count(1):
+            head = stream.read(12)
+            if len(head) < 12:
+                return
+            _check_record(head, f"{path} is damaged: the length of record {number}")
+            record = stream.read(int.from_bytes(head[:8], "little") + 4)
+            if len(record) < int.from_bytes(head[:8], "little") + 4:
+                return
+            _check_record(record, f"{path} is damaged: record {number}")
+
+
+def _check_record(blob: bytes, said: str) -> None:
+    if int.from_bytes(blob[-4:], "little") != masked_crc32c(blob[:-4]):
+        raise RunError(f"{said} is not as it was written, by its checksum")
 
 
 def _after(folder: Path) -> int:

@@ -10,6 +10,7 @@ import numpy as np
 from PIL import Image
 from PIL.PngImagePlugin import PngInfo
 
+from ..errors import RunError
 from ..files import replacing
 
 GAP = 2
@@ -50,3 +51,12 @@ def save_png(path: Path, picture: np.ndarray, said: Mapping[str, str]) -> None:
         texts.add_text(key, text)
     with replacing(path) as temporary:
         Image.fromarray(picture.transpose(1, 2, 0)).save(temporary, "PNG", pnginfo=texts)
+
+
+def check_png(path: Path) -> None:
+    """Raises `RunError` where a PNG file is not as it was written, by the checksums that it has."""
+    try:
+        with Image.open(path, formats=["PNG"]) as image:
+            image.verify()
+    except Exception as error:
+        raise RunError(f"{path} is damaged: {error}") from error

@@ -43,6 +43,24 @@ def choose_device(wanted: str) -> torch.device:
     return torch.device(wanted)
 
 
+def own_device(compute: Compute, local: int, local_count: int) -> Compute:
+    """The table of one rank: on CUDA each rank of a machine has a device of its own.
+
+    Raises `ComputeError` where the machine has fewer devices than ranks.
+    """
+    device = choose_device(compute.device)
+    if device.type == "cpu" or local_count == 1:
+        return compute
+    if device.index is not None:
+        raise ComputeError(
+            f"device {compute.device!r} is one, and {local_count} ranks play on this machine: cuda gives each its own"
+        )
+    if local_count > torch.cuda.device_count():
+        there = f"{torch.cuda.device_count()} CUDA devices for {local_count} ranks"
+        raise ComputeError(f"this machine has {there}: fewer ranks fit, or --device cpu")
+    return compute.model_copy(update={"device": f"cuda:{local}"})
+
+
 def describe(device: torch.device, compute: Compute) -> str:
     """The device, and all that was chosen for it, in words."""
     cuda, chosen = device.type == "cuda", settle(compute, device)
@@ -52,12 +70,19 @@ def describe(device: torch.device, compute: Compute) -> str:
     said = [
         here,
         "fp32 (tf32 is for CUDA)" if chosen.precision == "tf32" and not cuda else chosen.precision,
+        *(["slowly, for this processor has no instructions for it"] if not cuda and _lacks(chosen.precision) else []),
         *(["channels last"] if chosen.channels_last else []),
         *(["compiled"] if chosen.compile else []),
         *(["CUDA graphs"] if chosen.graphs else ["no CUDA graphs"] if cuda else []),
         *([] if chosen.deterministic else ["not repeatable"]),
     ]
     return ", ".join(said)
+
+
+def _lacks(precision: str) -> bool:
+    """Whether this processor computes so by a detour, many times as slowly as in float32."""
+    x86 = platform.machine().lower() in ("x86_64", "amd64")
+    return precision == "bf16" and x86 and torch.backends.cpu.get_cpu_capability() in ("DEFAULT", "AVX2")
 
 
 @contextmanager

@@ -113,6 +113,11 @@ class RunFolder:
         return self.path / "pictures"
 
     @property
+    def evaluations(self) -> Path:
+        """What `agekit eval` wrote of it."""
+        return self.path / "evaluations"
+
+    @property
     def checkpoints(self) -> Path:
         return self.path / "checkpoints"
 

@@ -20,11 +20,10 @@ from ..game.game import Game
 from ..game.ranks import Ranks
 from ..game.views import Gallery
 from . import checkpoint as saved
-from .compute import explained, prepare_compute
+from .compute import explained, own_device, prepare_compute
 from .data import prepare_training
 from .due import due_after
 from .folder import RunFolder
-from .place import own_device
 from .sentinel import checks
 from .signals import stop_signals
 from .sources import load_programs

@@ -19,7 +19,7 @@ from ..game.bound import Recipe
 from ..game.fit import check_ranks
 from ..game.ranks import Ranks
 from ..game.scope import scope_of
-from .place import own_device
+from .compute import own_device
 from .together import INTERRUPTED
 
 STOPPING_SECONDS = 600

@@ -1,15 +1,11 @@
-"""Where this process stands among those that a launcher started together, and which device is its own."""
+"""Where this process stands among those that a launcher started together."""
 
 from __future__ import annotations
 
 import os
 from dataclasses import dataclass
 
-import torch
-
 from ..errors import ComputeError
-from ..recipe.tables import Compute
-from .compute import choose_device
 
 RANK = ("RANK", "WORLD_SIZE", "MASTER_ADDR", "MASTER_PORT")
 LOCAL = ("LOCAL_RANK", "LOCAL_WORLD_SIZE")
@@ -51,21 +47,3 @@ def launched() -> Place | None:
     except ValueError as error:
         raise ComputeError(f"the ranks in the environment are no numbers: {error}") from None
     return Place(rank, count, local, local_count, said["MASTER_ADDR"] or "", port)
-
-
-def own_device(compute: Compute, local: int, local_count: int) -> Compute:
-    """The table of one rank: on CUDA each rank of a machine has a device of its own.
-
-    Raises `ComputeError` where the machine has fewer devices than ranks.
-    """
-    device = choose_device(compute.device)
-    if device.type == "cpu" or local_count == 1:
-        return compute
-    if device.index is not None:
-        raise ComputeError(
-            f"device {compute.device!r} is one, and {local_count} ranks play on this machine: cuda gives each its own"
-        )
-    if local_count > torch.cuda.device_count():
-        there = f"{torch.cuda.device_count()} CUDA devices for {local_count} ranks"
-        raise ComputeError(f"this machine has {there}: fewer ranks fit, or --device cpu")
-    return compute.model_copy(update={"device": f"cuda:{local}"})

@@ -26,13 +26,12 @@ from ..recipe.find import shipped
 from ..report.metrics import MetricsFile
 from . import checkpoint as saved
 from .best import forget_surpassed, keep_best
-from .compute import explained, prepare_compute
+from .compute import explained, own_device, prepare_compute
 from .dashboard import open_board, summary
 from .data import RunData, check_unchanged, mark_changes, prepare_all
 from .due import due_after
 from .folder import RunFolder, check_name, check_own, create, open_run
 from .following import check_alike, check_same, in_turn, lead
-from .place import own_device
 from .provenance import provenance
 from .recovery import restore_last, settle
 from .sentinel import Sentinel, checks

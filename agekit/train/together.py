@@ -17,9 +17,9 @@ import torch.distributed as dist
 from ..errors import AgekitError, ComputeError, LostRank
 from ..game.ranks import Ranks, lost
 from ..recipe.tables import Compute
-from .compute import choose_device
+from .compute import choose_device, own_device
 from .meeting import Meeting, meet
-from .place import Place, own_device
+from .place import Place
 
 WITHOUT_END = timedelta(days=365)
 INTERRUPTED = 130

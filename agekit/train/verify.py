@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Literal
 
@@ -12,9 +13,11 @@ import numpy as np
 
 from ..data.prepared import INDEX, read_index
 from ..errors import RunError
-from ..files import parse_json, sha256_of, temporaries
+from ..files import parse_json, read_json, sha256_of, temporaries, unsealed
 from ..lock import held
+from ..report.board import EVENTS, check_events
 from ..report.metrics import sha256_of_first
+from ..report.pictures import check_png
 from . import checkpoint as saved
 from .folder import Mark, RunFolder, check_mark, check_recipe
 
@@ -50,6 +53,9 @@ def verify(folder: RunFolder, cache: Path) -> Iterator[Finding]:
         for checkpoint in saved.checkpoints(there):
             yield _checked(f"{part}/{checkpoint.path.name}", checkpoint.verify, _size(checkpoint.path))
     yield _metrics(folder)
+    yield from _each(folder.events, f"{EVENTS}*", check_events)
+    yield from _each(folder.pictures, "**/*.png", check_png)
+    yield from _each(folder.evaluations, "*.json", _check_seal)
     if marked.state == "whole":
         yield from _data(folder.marked(), cache)
     if not held(folder.lock):
@@ -63,6 +69,23 @@ def _checked(part: str, check: Callable[[], None], said: str = "") -> Finding:
     except RunError as error:
         return Finding(part, "damaged", str(error))
     return Finding(part, "whole", said)
+
+
+def _each(folder: Path, pattern: str, check: Callable[[Path], None]) -> Iterator[Finding]:
+    """Files of one kind, where there are any: each that is damaged, or else all of them as one part."""
+    files = sorted(folder.glob(pattern))
+    found = [_checked(str(file.relative_to(folder.parent)), partial(check, file)) for file in files]
+    if damaged := [one for one in found if one.state == "damaged"]:
+        yield from damaged
+    elif files:
+        yield Finding(folder.name, "whole", f"{len(files):,} {'file' if len(files) == 1 else 'files'}")
+
+
+def _check_seal(path: Path) -> None:
+    try:
+        unsealed(read_json(path))
+    except (OSError, ValueError, TypeError) as error:
+        raise RunError(f"{path} is damaged: {error}") from error
 
 
 def _size(path: Path) -> str:

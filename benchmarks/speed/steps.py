@@ -27,6 +27,8 @@ class Plan:
     """The precision that stands for float32 on this device."""
     apart: bool = True
     """Whether each contender sits in a process of its own."""
+    no_bf16: str = ""
+    """Why bfloat16 is not measured, where it is not."""
 
     def seconds(self, series: Series) -> Sequence[float]:
         """The times that count."""
@@ -36,7 +38,14 @@ class Plan:
 def step_rows(plan: Plan) -> Iterator[Row]:
     """One precision after the other, each with all its contenders in turn."""
     yield from _rows(plan, plan.full, "float32" if plan.full == "fp32" else "float32 (TF32)", memory=True)
-    yield from _rows(plan, "bf16", "bfloat16", memory=False)
+    if plan.no_bf16:
+        yield Row(_measure(plan, "bfloat16"), plan.goals.get("bf16"), note=f"not taken, for {plan.no_bf16}")
+    else:
+        yield from _rows(plan, "bf16", "bfloat16", memory=False)
+
+
+def _measure(plan: Plan, name: str) -> str:
+    return f"age_celeba step, batch {plan.setup.batch}, {name}"
 
 
 def _rows(plan: Plan, precision: str, name: str, *, memory: bool) -> Iterator[Row]:
@@ -58,7 +67,7 @@ def _rows(plan: Plan, precision: str, name: str, *, memory: bool) -> Iterator[Ro
     )
     speedup = ratios(seconds["reference"], seconds["engine"])
     yield Row(
-        f"age_celeba step, batch {plan.setup.batch}, {name}",
+        _measure(plan, name),
         plan.goals.get(precision),
         speedup,
         shown["engine"],

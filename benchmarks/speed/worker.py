@@ -140,6 +140,7 @@ class Meter:
     def __init__(self, setup: Setup) -> None:
         self.device = torch.device(setup.device)
         pictures = made_up(setup.images)
+        agekit.load(setup.recipe)  # all that is imported for it, whoever the contender is
         self.before = self._now()
         self.step = CONTENDERS[setup.contender](setup, pictures)
 

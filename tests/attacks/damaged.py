@@ -18,6 +18,7 @@ from agekit.files import sealed, unsealed
 from agekit.game.game import Game
 from agekit.game.load import load_recipe
 from agekit.game.views import Gallery
+from agekit.report.board import EVENTS
 from agekit.train import checkpoint as saved
 from agekit.train import run
 from agekit.train.compute import prepare_compute
@@ -96,19 +97,24 @@ def checkpoints(tally: Tally, ground: Ground, cases: int, seed: int = 0) -> None
 
 
 def records(tally: Tally, ground: Ground, cases: int, seed: int = 0) -> None:
-    """Damage all else that is read again: the mark, the recipe, the plan, the metrics, the best checkpoint."""
+    """Damage all else that a run leaves: mark, recipe, plan, metrics, the best checkpoint, pictures, events."""
 
     def case(run: Opened, draw: random.Random, number: int) -> Case:
         folder = run.folder
         best = draw.choice(sorted(saved.checkpoints(folder.best)[-1].path.iterdir()))
-        files = [folder.mark, folder.recipe, folder.plan, folder.metrics, best]
+        seen = [
+            draw.choice(sorted(folder.pictures.rglob("*.png"))),
+            draw.choice(sorted(folder.events.glob(f"{EVENTS}*"))),
+        ]
+        files = [folder.mark, folder.recipe, folder.plan, folder.metrics, best, *seen]
         file = files[number % len(files)]
         part = str((best.parent if file is best else file).relative_to(folder.path))
         kept = file.read_bytes()
-        draw.choice([flip, truncate, zero])(file, draw)
+        ways = [flip, zero] if file is events else [flip, truncate, zero]  # the end of events may be yet to come
+        draw.choice(ways)(file, draw)
         named = _named(folder, part)
         file.write_bytes(kept)
-        return "mark, recipe, plan, metrics, best: damaged", named, False, f"{file}, case {number}"
+        return "mark, recipe, plan, metrics, best, pictures, events: damaged", named, False, f"{file}, case {number}"
 
     _tried(tally, ground, case, cases, seed)
 

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import errno
+import itertools
 import os
 import resource
 import shutil
 import signal
 import subprocess
+import time
 from collections.abc import Callable
 from pathlib import Path
 
@@ -77,7 +79,7 @@ def small(tally: Tally, ground: Ground, sizes: tuple[int, ...]) -> None:
     with tally.attack("a file system of a few hundred KiB, full") as attack:
         for size in sizes:
             mount.mkdir(exist_ok=True)
-            if not _mounted(mount, size):
+            if not _mount("-t", "tmpfs", "-o", f"size={size}k", "tmpfs", str(mount)):
                 print("skipped: no file system can be mounted here")
                 return
             try:
@@ -111,11 +113,60 @@ def gone(tally: Tally, ground: Ground) -> None:
             shutil.rmtree(place)
 
 
-def _mounted(mount: Path, size: int) -> bool:
+def unmounted(tally: Tally, ground: Ground) -> None:
+    """The disk that the run is on is unmounted while it is trained, and mounted again before it goes on."""
+    with tally.attack("the run's disk unmounted, and mounted again") as attack:
+        for begins in range(60, 260, 40):
+            place, disk = ground.fresh(), ground.fresh()
+            runs = place / trained.RUN.parent
+            runs.mkdir(parents=True)
+            disk.mkdir()
+            if not _mount("--bind", str(disk), str(runs)):
+                print("skipped: no disk can be mounted here")
+                return
+
+            def meet(event: str, left: list[int] = [begins], runs: Path = runs) -> None:  # noqa: B006 - counts
+                left[0] -= 1
+                if left[0] == 0:
+                    subprocess.run(["umount", "--lazy", str(runs)], check=True)
+
+            try:
+                ended = ground.go(place, FileOperations(meet).watch)
+                told = ended.clear and not runs.is_mount()
+                if not runs.is_mount():
+                    _mount("--bind", str(disk), str(runs))
+                problem = ground.problem(place, ground.go(place))
+                attack.count(detected=told, recovered=not problem, about=f"{begins}: {problem or ended.said}")
+            finally:
+                subprocess.run(["umount", str(runs)], check=True)
+            shutil.rmtree(place)
+
+
+def slow(tally: Tally, ground: Ground, seconds: tuple[float, ...], stalls: int, stalled: float) -> None:
+    """Every operation on files takes so many seconds; or all wait once, for one of them: nobody loses patience."""
+
+    def stall(at: int) -> Callable[[str], None]:
+        numbers = itertools.count()
+        return lambda _: time.sleep(stalled if next(numbers) == at else 0)
+
+    def wait(each: float) -> Callable[[str], None]:
+        return lambda _: time.sleep(each)
+
+    ways = {f"{each} s for each": wait(each) for each in seconds}
+    ways |= {f"{stalled} s for operation {at}": stall(at) for at in range(40, 40 + 40 * stalls, 40)}
+    with tally.attack("a disk that is slow, or stands still for a while") as attack:
+        for about, meet in ways.items():
+            place = ground.fresh()
+            problem = ground.problem(place, ground.go(place, FileOperations(meet).watch))
+            attack.count(recovered=not problem, about=f"{about}: {problem}")
+            shutil.rmtree(place)
+
+
+def _mount(*words: str) -> bool:
+    """Mount something; false where that is not to be had here."""
     if os.geteuid() or not shutil.which("mount"):
         return False
-    options = ["-t", "tmpfs", "-o", f"size={size}k", "tmpfs", str(mount)]
-    return subprocess.run(["mount", *options], check=False, capture_output=True).returncode == 0
+    return subprocess.run(["mount", *words], check=False, capture_output=True).returncode == 0
 
 
 def _after(attack: Attack, ground: Ground, place: Path, ended: Ended, about: str) -> None:

@@ -30,6 +30,8 @@ WHOLE: Attacks = {
     "limited": lambda tally, ground: disk.limited(tally, ground, (600, 1000, 3000, 5000, 8000, 12000, 20000)),
     "small": lambda tally, ground: disk.small(tally, ground, (60, 100, 150, 200, 250, 300, 400)),
     "gone": lambda tally, ground: disk.gone(tally, ground),
+    "unmounted": lambda tally, ground: disk.unmounted(tally, ground),
+    "slow": lambda tally, ground: disk.slow(tally, ground, (0.01, 0.1), stalls=5, stalled=5),
     "descriptors": lambda tally, ground: disk.descriptors(tally, ground, (4, 6, 8, 10, 12, 16, 24)),
     "growth": lambda tally, _: growth.attack(tally),
 }

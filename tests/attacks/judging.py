@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import contextlib
+import faulthandler
 import io
 import re
 import signal
@@ -23,6 +24,9 @@ Verdict = Literal["accepted", "refused"]
 
 SECONDS = 2.0
 """Of processor time, at most, a case."""
+
+PATIENCE = 120.0
+"""Seconds after which this process ends: a loop of C hears no signal. What it was about is left where it lies."""
 
 MEGABYTES = 200
 """At most, above what was there before, a case."""
@@ -44,12 +48,14 @@ def bounded(seconds: float = SECONDS, megabytes: float = MEGABYTES) -> Iterator[
 
     before = signal.signal(signal.SIGPROF, ring)
     resident = _resident(anew=True)
+    faulthandler.dump_traceback_later(PATIENCE, exit=True)
     signal.setitimer(signal.ITIMER_PROF, seconds)
     began = time.process_time()
     try:
         yield
     finally:
         signal.setitimer(signal.ITIMER_PROF, 0)
+        faulthandler.cancel_dump_traceback_later()
         signal.signal(signal.SIGPROF, before)
     took, grown = time.process_time() - began, _resident() - resident
     assert took <= seconds, f"took {took:.1f} s of processor time"

@@ -65,11 +65,17 @@ class Ground:
         if ended.status:
             raise RuntimeError(f"the run does not come to its end by itself:\n{ended.said}")
 
+    def problem(self, folder: Path, ended: Ended) -> str:
+        """What is wrong with a run that should have come to its end; empty where nothing is."""
+        over = f"step {trained.STEPS}, where it is to end, is reached" in ended.said
+        if ended.status and not over:
+            return ended.said
+        return trained.difference(trained.snapshot(folder), self.wanted)
+
     def judge(self, attack: Attack, folder: Path, about: str, count: int = 1) -> None:
         """Go on with a run that was killed so many times, and count what came of it."""
         ended = self.go(folder)
-        over = f"step {trained.STEPS}, where it is to end, is reached" in ended.said
-        problem = trained.difference(trained.snapshot(folder), self.wanted) if over or not ended.status else ended.said
+        problem = self.problem(folder, ended)
         for _ in range(count):
             attack.count(recovered=not problem, about=f"{about} ({folder}): {problem}")
         if not problem:
