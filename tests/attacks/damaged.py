@@ -102,11 +102,9 @@ def records(tally: Tally, ground: Ground, cases: int, seed: int = 0) -> None:
     def case(run: Opened, draw: random.Random, number: int) -> Case:
         folder = run.folder
         best = draw.choice(sorted(saved.checkpoints(folder.best)[-1].path.iterdir()))
-        seen = [
-            draw.choice(sorted(folder.pictures.rglob("*.png"))),
-            draw.choice(sorted(folder.events.glob(f"{EVENTS}*"))),
-        ]
-        files = [folder.mark, folder.recipe, folder.plan, folder.metrics, best, *seen]
+        picture = draw.choice(sorted(folder.pictures.rglob("*.png")))
+        events = draw.choice(sorted(folder.events.glob(f"{EVENTS}*")))
+        files = [folder.mark, folder.recipe, folder.plan, folder.metrics, best, picture, events]
         file = files[number % len(files)]
         part = str((best.parent if file is best else file).relative_to(folder.path))
         kept = file.read_bytes()
