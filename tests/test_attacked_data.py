@@ -20,24 +20,6 @@ from .attacks.judging import bounded
 from .layouts import LAYOUTS
 from .test_data_sets import SETS
 
-MODES = {
-    "JPEG": ("RGB", "L", "CMYK"),
-    "PNG": ("RGB", "RGBA", "L", "LA", "P", "1", "I;16"),
-    "WEBP": ("RGB", "RGBA"),
-    "BMP": ("RGB", "L", "P", "1"),
-    "GIF": ("P", "L", "RGB"),
-    "TIFF": ("RGB", "RGBA", "L", "CMYK", "P", "I;16", "1", "LAB"),
-    "PPM": ("RGB", "L", "1"),
-}
-
-
-def of_mode(mode):
-    if mode == "I;16":
-        return Image.fromarray(np.arange(24 * 24, dtype=np.uint16).reshape(24, 24) * 100)
-    return data.picture("RGBA" if mode == "LA" else "RGB" if mode == "LAB" else mode).convert(
-        mode if mode != "LAB" else "RGB"
-    )
-
 
 def read(blob):
     """Whether a picture was read; it is whole and 8-bit where it was."""
@@ -50,9 +32,9 @@ def read(blob):
     return True
 
 
-@pytest.mark.parametrize("kind", sorted(data.KINDS))
+@pytest.mark.parametrize("kind", sorted(data.MODES))
 def test_pictures_of_every_kind_are_read_or_left_out(kind):
-    whole = {mode: data.encoded(of_mode(mode), kind) for mode in MODES[kind]}
+    whole = {mode: data.encoded(data.of_mode(mode), kind) for mode in data.MODES[kind]}
     assert all(read(blob) for blob in whole.values())
     with bounded(seconds=60):
         verdicts = [read(blob) for blob in whole.values() for blob in data.damages(blob, 40)]
@@ -61,7 +43,7 @@ def test_pictures_of_every_kind_are_read_or_left_out(kind):
 
 def test_every_suffix_is_of_a_kind_that_is_attacked():
     spelt = {".jpg": "JPEG", ".jpeg": "JPEG", ".tif": "TIFF", ".pgm": "PPM"}
-    assert {spelt.get(suffix, suffix[1:].upper()) for suffix in SUFFIXES} == data.KINDS == MODES.keys()
+    assert {spelt.get(suffix, suffix[1:].upper()) for suffix in SUFFIXES} == data.MODES.keys()
 
 
 def test_animations_show_their_first_frame_and_exif_turns():

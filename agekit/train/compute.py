@@ -12,7 +12,7 @@ import torch
 from ..errors import ComputeError, PluginError
 from ..game.precision import set_tf32
 from ..game.settle import settle
-from ..memory import lacking
+from ..memory import keep_memory, lacking
 from ..recipe.tables import Compute
 
 
@@ -28,6 +28,8 @@ def prepare_compute(compute: Compute) -> torch.device:
         os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
         set_tf32(settle(compute, device).precision == "tf32")
         torch.backends.cudnn.benchmark = not compute.deterministic
+    else:
+        keep_memory()
     torch.use_deterministic_algorithms(compute.deterministic)
     torch.utils.deterministic.fill_uninitialized_memory = False  # type: ignore[attr-defined]  # an eighth of a small step
     return device

@@ -57,7 +57,7 @@ def _rows(plan: Plan, precision: str, name: str, *, memory: bool) -> Iterator[Ro
         **{who: told(who) for who in ("engine", "by hand", "convolutions", "contiguous convolutions")},
     }
     with workers(setups, apart=plan.apart) as found:
-        series = alternate(found, steps=plan.steps, budget_seconds=plan.budget_seconds / 2)
+        series = alternate(found, steps=plan.steps, budget_seconds=plan.budget_seconds / (1 if plan.no_bf16 else 2))
         most = {who: found[who].memory() for who in ("engine", "reference")}
     raw = {"contenders": as_json(series), "clock": plan.clock}
     seconds = {who: plan.seconds(one) for who, one in series.items()}

@@ -20,6 +20,7 @@ from torch import Tensor
 
 import agekit
 from agekit.game.game import Game
+from agekit.memory import keep_memory
 from agekit.train.compute import prepare_compute
 
 from ..pairwise import peak, resident
@@ -83,13 +84,14 @@ def reference(setup: Setup, pictures: np.ndarray) -> Step:
 def by_hand(setup: Setup, pictures: np.ndarray) -> Step:
     """The step written by hand with the engine's tricks, as repeatable as the engine's."""
     device = _prepared(setup)
+    keep_memory()
     torch.backends.cudnn.benchmark = False
     torch.backends.cudnn.deterministic = True
     images = torch.from_numpy(pictures).to(device)
 
     def draw_x() -> Tensor:
         chosen = images[torch.randint(len(images), (setup.batch,), device=device)]
-        return chosen.to(torch.float32, memory_format=torch.channels_last).div_(127.5).sub_(1)
+        return torch.stack(chosen.unbind(1), dim=-1).permute(0, 3, 1, 2).div(127.5).sub_(1)
 
     half, graphs = setup.precision == "bf16", device.type == "cuda"
     return ByHand(setup.width, device, draw_x, _codes(setup, device), half=half, graphs=graphs).step
@@ -107,6 +109,7 @@ def contiguous_convolutions(setup: Setup, _: np.ndarray) -> Step:
 
 def _convolutions(setup: Setup, *, channels_last: bool) -> Step:
     device, half = _prepared(setup), setup.precision == "bf16"
+    keep_memory()
     alone = Convolutions(setup.width, setup.batch, device, half=half, channels_last=channels_last)
     return captured(alone.step) if device.type == "cuda" else alone.step
 

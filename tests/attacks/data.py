@@ -14,8 +14,16 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-KINDS = {"JPEG", "PNG", "WEBP", "BMP", "GIF", "TIFF", "PPM"}
-"""Every kind of picture that a folder is searched for."""
+MODES = {
+    "JPEG": ("RGB", "L", "CMYK"),
+    "PNG": ("RGB", "RGBA", "L", "LA", "P", "1", "I;16"),
+    "WEBP": ("RGB", "RGBA"),
+    "BMP": ("RGB", "L", "P", "1"),
+    "GIF": ("P", "L", "RGB"),
+    "TIFF": ("RGB", "RGBA", "L", "CMYK", "P", "I;16", "1", "LAB"),
+    "PPM": ("RGB", "L", "1"),
+}
+"""Every kind of picture that a folder is searched for, and the modes that it has."""
 
 
 def picture(mode: str = "RGB", size: tuple[int, int] = (24, 24), seed: int = 0) -> Image.Image:
@@ -23,6 +31,13 @@ def picture(mode: str = "RGB", size: tuple[int, int] = (24, 24), seed: int = 0) 
     random = np.random.default_rng(seed)
     whole = Image.fromarray(random.integers(0, 256, (*size, 3), dtype=np.uint8))
     return whole.convert(mode)
+
+
+def of_mode(mode: str) -> Image.Image:
+    """A picture of a mode that some kind has."""
+    if mode == "I;16":
+        return Image.fromarray(np.arange(24 * 24, dtype=np.uint16).reshape(24, 24) * 100)
+    return picture({"LA": "RGBA", "LAB": "RGB"}.get(mode, mode)).convert("RGB" if mode == "LAB" else mode)
 
 
 def encoded(image: Image.Image, kind: str, **options: object) -> bytes:

@@ -1,4 +1,4 @@
-"""Attack runs: kill them, damage what they wrote, take their disk away; `make faults`.
+"""Attack runs: kill them, damage what they wrote and what they read, take their disk away; `make faults`.
 
 python -m tests.attacks.faults [--short] [--only NAME …] [--out docs/reliability_faults.json]
 """
@@ -12,7 +12,7 @@ import tempfile
 from collections.abc import Callable
 from pathlib import Path
 
-from . import damaged, disk, growth, killed, others, trained
+from . import damaged, disk, growth, handed, killed, others, trained
 from .killed import Ground
 from .tally import Tally
 
@@ -33,6 +33,7 @@ WHOLE: Attacks = {
     "unmounted": lambda tally, ground: disk.unmounted(tally, ground),
     "slow": lambda tally, ground: disk.slow(tally, ground, (0.01, 0.1), stalls=5, stalled=5),
     "descriptors": lambda tally, ground: disk.descriptors(tally, ground, (4, 6, 8, 10, 12, 16, 24)),
+    "handed": lambda tally, _: handed.files(tally, each=50),
     "growth": lambda tally, _: growth.attack(tally),
 }
 SHORT: Attacks = {
