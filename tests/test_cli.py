@@ -184,7 +184,11 @@ def test_plan_prints_modes_draws_and_cost(told):
     encoder = rows[rows.index(next(r for r in rows if r[:2] == ["player", "encoder:"])) :]
     assert next(row for row in encoder if row and row[0] == "e(g(z))")[1] == "trained"
     assert next(row for row in encoder if row and row[0] == "g(e(x))")[1] == "through"
-    assert "-1 × fake: divergence kl_sphere(of = e(g(z)))" in [line.strip() for line in out]
+    lines = [line.strip() for line in out]
+    assert "-1 × fake: divergence kl_sphere(of = e(g(z)))" in lines
+    assert [line for line in lines if "in turn" in line] == [
+        "led back in turn, each with its graph: fake; real, reconstruct"
+    ]
     assert sum("one update:" in line for line in out) == 2
 
 

@@ -128,6 +128,9 @@ def _player(player: Player, plan: Plan, stage: BoundStage, cost: Cost, compute: 
         yield f"    {node.text:<{width}}  {shown:<9}  {size}{watched}".rstrip()
     for planned in plan.terms:
         yield f"    {_term(planned.term)}"
+    if len(over.strands) > 1:
+        turns = "; ".join(", ".join(planned.term.name for planned in strand.terms) for strand in over.strands)
+        yield f"    led back in turn, each with its graph: {turns}"
     for term in player.terms:
         if isinstance(term.weight, Controller):
             yield f"    the weight of {term.name} is moved after each step by {_watched(term.weight)}"
