@@ -4,6 +4,7 @@ import json
 import runpy
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 
@@ -224,3 +225,20 @@ def test_files_of_something_else_are_refused(tensors, metadata, said, tmp_path):
         save_file(tensors, file, metadata)
     with pytest.raises(agekit.RunError, match=said):
         agekit.load_network(file)
+
+
+def test_a_file_that_was_damaged_is_refused_or_makes_no_difference(trained, tmp_path):
+    assert main(["export", str(trained), "--networks", "g", "--out", str(tmp_path)]) == 0
+    file, draw = tmp_path / "g.safetensors", np.random.default_rng(0)
+    whole, tensors = file.read_bytes(), agekit.load_network(file).state_dict()
+    verdicts = []
+    for place in draw.integers(len(whole), size=60):
+        file.write_bytes(whole[:place] + bytes([whole[place] ^ 1 << draw.integers(8)]) + whole[place + 1 :])
+        try:
+            again = agekit.load_network(file).state_dict()
+        except agekit.RunError as error:
+            verdicts.append("is damaged: " in str(error) or "is no safetensors file: " in str(error))
+        else:
+            assert all(torch.equal(again[name], tensor) for name, tensor in tensors.items())
+    assert all(verdicts)
+    assert len(verdicts) > 50

@@ -11,7 +11,7 @@ from ..game.game import Game, Samples
 from ..game.graph import Node
 from ..game.judge import Protocol as Taken
 from ..game.plan import plan_metrics
-from ..game.samples import graph_of, sha256_of_weights
+from ..game.samples import graph_of, sha256_of_tensors
 from .protocol import Extractor, Protocol
 
 
@@ -62,7 +62,7 @@ def _extractors(game: Game, nodes: Sequence[Node], spec: MetricSpec) -> list[Ext
         if node.op == "operator" and (known := game.recipe.operators[node.name].provenance()):
             found[node.name] = _extractor(node.name, known)
         elif node.op == "network" and game.recipe.networks[node.name].keys.source is not None:
-            sha256 = sha256_of_weights(game.networks[node.name])
+            sha256 = sha256_of_tensors(game.networks[node.name].state_dict())
             said = repr(game.recipe.networks[node.name].component)
             found[node.name] = Extractor(name=node.name, said=said, sha256=sha256)
     return [found[name] for name in sorted(found)]

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Protocol
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from torch import Tensor, nn
+from torch import Tensor
 
 from ..contracts import draws
 from ..data.order import indices
@@ -110,7 +110,7 @@ class Sampler:
             return None
         derived = {node.name: str(game.recipe.derived[node.name]) for node in nodes if node.op == "derived"}
         named = {name: {**operator.provenance()} for name, operator in operators.items()}
-        weights = {name: sha256_of_weights(game.networks[name]) for name in networks}
+        weights = {name: sha256_of_tensors(game.networks[name].state_dict()) for name in networks}
         components = {name: repr(game.recipe.networks[name].component) for name in networks}
         said = [str(gathering.expression), derived, named, weights, components, asdict(gathering.sampling)]
         whole = gathering.sampling.count == game.judged_data(gathering.sampling.data).length
@@ -124,10 +124,10 @@ def graph_of(game: Game, expression: Expression) -> tuple[list[Node], int]:
     return graph.nodes, root
 
 
-def sha256_of_weights(network: nn.Module) -> str:
-    """The SHA-256 of a network's tensors and their names."""
+def sha256_of_tensors(tensors: Mapping[str, Tensor]) -> str:
+    """The SHA-256 of tensors and their names, such as those of a network's `state_dict()`."""
     digest = hashlib.sha256()
-    for name, tensor in sorted(network.state_dict().items()):
+    for name, tensor in sorted(tensors.items()):
         digest.update(f"{name} {tensor.dtype} {[*tensor.shape]}".encode())
         digest.update(tensor.detach().cpu().contiguous().flatten().view(torch.uint8).numpy().tobytes())
     return digest.hexdigest()

@@ -4,21 +4,27 @@ from __future__ import annotations
 
 from collections.abc import Collection
 from pathlib import Path
+from typing import Any
 
 import torch
-from safetensors import SafetensorError
+from safetensors import SafetensorError, safe_open
 from safetensors.torch import load_file
 from torch import Tensor, nn
 
 from ..errors import RunError
+from ..files import parse_json, unsealed
 from ..game.bound import NetworkSpec, Recipe
 from ..game.game import Game
 from ..game.graph import Signature
 from ..game.networks import follow
 from ..game.program import Program
+from ..game.samples import sha256_of_tensors
 from ..game.wrappers import Foreign, Merged
 from .checkpoint import PARTS, checkpoints, mismatch
 from .folder import RunFolder, open_run
+
+KEY = "agekit"
+"""In the head of a safetensors file, what it says of its network."""
 
 
 def check_sources(recipe: Recipe, shipped: Collection[str] = ()) -> None:
@@ -121,9 +127,9 @@ def _tensors(source: Path, name: str, classes: tuple[str, tuple[str, ...]]) -> d
     """The tensors of the network `name` in a run's last checkpoint, or all of a file."""
     if source.is_file():
         try:
-            return load_file(source)
-        except (OSError, SafetensorError) as error:
-            raise RunError(f"networks.{name}.from: {source} is no safetensors file: {error}") from error
+            return read_weights(source)[0]
+        except RunError as error:
+            raise RunError(f"networks.{name}.from: {error}") from error
     run = open_run(source)
     _check_classes(run, name, *classes)
     found = checkpoints(run.checkpoints)
@@ -135,6 +141,28 @@ def _tensors(source: Path, name: str, classes: tuple[str, tuple[str, ...]]) -> d
         there = ", ".join(sorted({key.partition(".")[0] for key in tensors}))
         raise RunError(f"networks.{name}.from: {source} has no network {name!r}; it has {there}")
     return own
+
+
+def read_weights(file: Path) -> tuple[dict[str, Tensor], dict[str, Any] | None]:
+    """The tensors of a safetensors file; and what it says of itself, where `agekit export` wrote it.
+
+    Raises `RunError` where it is no such file, or is not as it was written.
+    """
+    try:
+        with safe_open(file, framework="pt") as opened:
+            said = (opened.metadata() or {}).get(KEY)
+        tensors = load_file(file)
+    except (OSError, SafetensorError) as error:
+        raise RunError(f"{file} is no safetensors file: {error}") from error
+    if said is None:
+        return tensors, None
+    try:
+        head = unsealed(parse_json(said))
+    except (ValueError, TypeError) as error:
+        raise RunError(f"{file} is damaged: what it says of itself is not what was written") from error
+    if sha256_of_tensors(tensors) != head.get("tensors"):
+        raise RunError(f"{file} is damaged: its tensors are not those that were written, by their hash")
+    return tensors, head
 
 
 def _check_classes(run: RunFolder, name: str, kind: str, classes: tuple[str, ...]) -> None:
