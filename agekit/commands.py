@@ -17,7 +17,8 @@ NAME = re.compile(r"[a-z][a-z0-9-]*\Z")
 class Command:
     """A command: what it is called and does, what it takes, and what is called with what was given.
 
-    `handler` returns the exit status, None for 0; what it raises of `AgekitError` is told as one message.
+    `handler` returns the exit status, None for 0; what it raises of `AgekitError` is told as one message. Where it is
+    for `several`, torchrun may launch it in several processes, which know what to do.
     """
 
     name: str
@@ -25,6 +26,7 @@ class Command:
     arguments: Callable[[ArgumentParser], None]
     handler: Callable[[Namespace], int | None]
     owner: str
+    several: bool = False
 
 
 @dataclass
@@ -41,6 +43,8 @@ class Commands:
         summary: str,
         arguments: Callable[[ArgumentParser], None],
         handler: Callable[[Namespace], int | None],
+        *,
+        several: bool = False,
     ) -> None:
         """Add a command. Raises `PluginError` where its name is malformed or taken, or it is not made of what fits."""
         if not (isinstance(name, str) and NAME.match(name)):
@@ -49,7 +53,7 @@ class Commands:
             raise PluginError(f"command {name!r} of {self._owner}: the name is taken by {owner}")
         if not (isinstance(summary, str) and callable(arguments) and callable(handler)):
             raise PluginError(f"command {name!r} of {self._owner}: a text and two functions fit")
-        self.entries[name] = Command(name, summary, arguments, handler, self._owner)
+        self.entries[name] = Command(name, summary, arguments, handler, self._owner, several)
 
     @contextmanager
     def owned_by(self, owner: str) -> Iterator[None]:

@@ -8,6 +8,7 @@ import os
 import re
 import resource
 from contextlib import suppress
+from functools import cache
 from pathlib import Path
 
 PROCESS, MACHINE, GROUP = Path("/proc/self/statm"), Path("/proc/meminfo"), Path("/sys/fs/cgroup")
@@ -24,8 +25,8 @@ FREE = re.compile(r"of which ([\d.]+) ([KMGTP]?i?B|bytes) is free", re.I)
 M_TRIM_THRESHOLD, M_MMAP_THRESHOLD = -1, -3
 """The parameters of mallopt(3)."""
 
-KEPT_BYTES, LARGE_BYTES = 128 << 20, 32 << 20
-"""So much that is free may be kept; what is larger than the latter is fetched and handed back by itself."""
+TRIMMED_BYTES, MAPPED_BYTES = 128 << 20, 32 << 20
+"""So much has to be free at the end of the heap to be handed back; what is larger than the latter is no part of it."""
 
 UNITS = {letter: 1024**power for power, letter in enumerate("bkmgtp")}
 
@@ -73,15 +74,17 @@ def _bytes(found: re.Match[str]) -> float:
     return float(found[1]) * float(UNITS[found[2][0].lower()])
 
 
+@cache
 def keep_memory() -> None:
-    """Let what is freed be kept for what comes next, where the C library is glibc and the user has not said otherwise.
+    """Let what is freed stay with this process, where the C library is glibc and the user has not said otherwise.
 
-    By default its allocator hands the tensors of each update back to the system, and has their pages zeroed again for
-    the next: a fifth of a step on a CPU. See mallopt(3).
+    By default its allocator hands the end of its heap back to the system again and again, and has the pages zeroed anew
+    for the next tensors: a fifth of a step on a CPU. See mallopt(3).
     """
-    if os.environ.keys() & {"MALLOC_TRIM_THRESHOLD_", "MALLOC_MMAP_THRESHOLD_"}:
+    said = os.environ.get("GLIBC_TUNABLES", "").partition("glibc.malloc.")[1]
+    if said or os.environ.keys() & {"MALLOC_TRIM_THRESHOLD_", "MALLOC_MMAP_THRESHOLD_"}:
         return
     with suppress(OSError, AttributeError, TypeError):
         mallopt = ctypes.CDLL(None).mallopt
-        mallopt(M_TRIM_THRESHOLD, KEPT_BYTES)
-        mallopt(M_MMAP_THRESHOLD, LARGE_BYTES)
+        if mallopt(M_MMAP_THRESHOLD, MAPPED_BYTES):
+            mallopt(M_TRIM_THRESHOLD, TRIMMED_BYTES)

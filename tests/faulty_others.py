@@ -43,6 +43,21 @@ class Module(nn.Module):
         return self.network.after(self.layer(self.network.before(x)))
 
 
+class Remembers(RightMap):
+    """A linear map over the norm of its weights, which is worked out once."""
+
+    def build(self, sees: tuple[agekit.Space, ...], makes: agekit.Space) -> nn.Module:
+        return Remembering(self, math.prod(size or 1 for size in sees[0].shape), makes.shape[0] or 1)
+
+
+class Remembering(Module):
+    def forward(self, x: Tensor) -> Tensor:
+        if "norm" not in self.__dict__:
+            self.__dict__["norm"] = self.layer.weight.norm()
+        codes: Tensor = super().forward(x)
+        return codes / self.__dict__["norm"]
+
+
 class Clamps(RightMap):
     """A linear map that clamps its input in place."""
 

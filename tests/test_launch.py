@@ -78,7 +78,7 @@ def test_in_a_launch_another_number_of_processes_is_refused(capsys):
 @pytest.mark.parametrize("words", [["sweep", "tiny.toml", "--over", "run.seed=1,2"], ["eval", "runs/one"], ["list"]])
 def test_in_a_launch_what_one_process_does_is_refused(words, capsys):
     assert main(words) == 1
-    said = f"agekit {words[0]}: 2 processes have been launched, and only run and resume take several"
+    said = f"agekit {words[0]}: 2 processes have been launched, and it takes one; run and resume take several"
     assert capsys.readouterr().err == f"error: {said}\n"
     assert not Path("runs").exists()
 

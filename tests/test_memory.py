@@ -5,6 +5,7 @@ import resource
 import sys
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -12,7 +13,7 @@ import torch
 
 from agekit import ComputeError, memory
 from agekit.cli import main
-from agekit.memory import lacking
+from agekit.memory import keep_memory, lacking
 
 from .attacks.growth import Counting
 from .runs import Quiet, agekit_run, begin, go_on, left_behind
@@ -164,3 +165,23 @@ def test_a_long_run_keeps_nothing_and_leaves_nothing_open(elsewhere):
     assert not before.fits(replace(after, tensors=after.tensors + len(kept)))
     assert not before.fits(replace(after, files=after.files + 1))
     assert not before.fits(replace(after, objects=before.objects + 201))
+
+
+@pytest.mark.parametrize(
+    "said", [{}, {"MALLOC_TRIM_THRESHOLD_": "1"}, {"GLIBC_TUNABLES": "glibc.malloc.trim_threshold=1"}]
+)
+def test_what_is_freed_is_kept_unless_the_user_has_said_otherwise(said, monkeypatch):
+    calls = []
+    library = SimpleNamespace(mallopt=lambda *given: calls.append(given) or 1)
+    monkeypatch.setattr("agekit.memory.ctypes.CDLL", lambda _: library)
+    for name in ("MALLOC_TRIM_THRESHOLD_", "MALLOC_MMAP_THRESHOLD_", "GLIBC_TUNABLES"):
+        monkeypatch.delenv(name, raising=False)
+    for name, value in said.items():
+        monkeypatch.setenv(name, value)
+    keep_memory.__wrapped__()
+    assert calls == ([] if said else [(-3, 32 << 20), (-1, 128 << 20)])
+
+
+def test_where_the_c_library_is_another_nothing_is_kept(monkeypatch):
+    monkeypatch.setattr("agekit.memory.ctypes.CDLL", lambda _: SimpleNamespace())
+    keep_memory.__wrapped__()

@@ -134,6 +134,7 @@ CAUGHT: list[tuple[str, str, type[Component], str]] = [
     ("encoders", "contract", faulty_others.SqueezesCodes, r"makes \[8\] of n = 1, where z \[8\] is promised"),
     ("encoders", "contract", faulty_others.Widens, "it makes torch.float64 or values that are not finite"),
     ("encoders", "gradient", faulty_others.Ignores, "no gradient reaches input 1"),
+    ("encoders", "apart", faulty_others.Remembers, "a call needs the graph of the call before it, which is gone"),
     ("encoders", "layout", faulty_others.ViewsMaps, "laid out channels last it raises view size is not compatible"),
     ("encoders", "state", faulty_others.Clamps, "a call changes 'input 1' in place"),
     ("encoders", "state", faulty_others.Keeps, "Keeps sets its attribute 'sees', and a component keeps nothing"),

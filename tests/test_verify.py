@@ -5,6 +5,7 @@ import shutil
 from pathlib import Path
 
 import pytest
+from tensorboard.compat.tensorflow_stub.pywrap_tensorflow import masked_crc32c
 
 from agekit.cli import main
 from agekit.train.folder import RunFolder
@@ -87,6 +88,25 @@ def test_what_is_only_looked_at_is_checked_too(part, run, cache):
     assert state == "damaged"
     assert path.name in said
     assert len(found(run, cache)) == count
+
+
+@pytest.mark.parametrize("place", [3, 9, -1, -5])
+def test_each_byte_of_a_picture_and_of_the_head_of_a_record_counts(place, run, cache):
+    for path in (sorted(run.pictures.rglob("*.png"))[-1], next(run.events.glob("*tfevents*"))):
+        blob = bytearray(path.read_bytes())
+        blob[place] ^= 1
+        path.write_bytes(blob)
+        assert found(run, cache)[str(path.relative_to(RUN))][0] == "damaged"
+    path = sorted(run.pictures.rglob("*.png"))[0]
+    path.write_bytes(path.read_bytes() + b"x")
+    assert "something follows its end" in found(run, cache)[str(path.relative_to(RUN))][1]
+
+
+def test_a_record_of_events_that_says_it_is_endless_takes_no_memory(run, cache):
+    (path,) = run.events.glob("*tfevents*")
+    head = (2**63).to_bytes(8, "little")
+    path.write_bytes(head + masked_crc32c(head).to_bytes(4, "little") + b"x")
+    assert found(run, cache)["events"] == ("whole", "1 file")
 
 
 def test_a_record_of_events_that_was_being_written_is_no_damage(run, cache):

@@ -43,7 +43,7 @@ def _call(parser: argparse.ArgumentParser, commands: Any, words: list[str]) -> i
             arguments.add_plugged(commands, plugins().commands.entries, words[0])
         given = parser.parse_args(words)
         given.words = words
-        if "nproc" not in given:
+        if not given.several:
             _check_alone(words[0])
         handler = given.handler
         if isinstance(handler, str):
@@ -65,12 +65,16 @@ def _call(parser: argparse.ArgumentParser, commands: Any, words: list[str]) -> i
 
 def _check_alone(word: str) -> None:
     """Raise `AgekitError` where several processes were launched to follow a command that takes one."""
-    from ..errors import AgekitError
+    from ..errors import AgekitError, ComputeError
     from ..train.place import launched
 
-    if (place := launched()) and place.count > 1:
+    try:
+        place = launched()
+    except ComputeError:
+        return  # it is said in part, as some systems say it to whatever they start
+    if place and place.count > 1:
         raise AgekitError(
-            f"agekit {word}: {place.count} processes have been launched, and only run and resume take several"
+            f"agekit {word}: {place.count} processes have been launched, and it takes one; run and resume take several"
         )
 
 

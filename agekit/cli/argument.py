@@ -19,7 +19,7 @@ def add(commands: Any, name: str, room: str, help: str, handler: str = "") -> ar
     """Add a command, and say which function of which room handles it."""
     command: argparse.ArgumentParser = commands.add_parser(name, help=help, description=help, allow_abbrev=False)
     command.add_argument("--traceback", action="store_true", help="show where an error arose")
-    command.set_defaults(room=room, handler=handler or name)
+    command.set_defaults(room=room, handler=handler or name, several=False)
     return command
 
 
@@ -37,6 +37,7 @@ def ranks(command: argparse.ArgumentParser) -> None:
     command.add_argument(
         "--restarts", metavar="N", type=int, help="with --nproc: go on by itself up to N times where one of them dies"
     )
+    command.set_defaults(several=True)
 
 
 def trust(command: argparse.ArgumentParser) -> None:

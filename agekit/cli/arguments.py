@@ -51,7 +51,7 @@ def add_plugged(commands: Any, plugged: Mapping[str, Command], word: str) -> Non
     for name, command in plugged.items():
         added = commands.add_parser(name, help=command.summary, description=command.summary, allow_abbrev=False)
         added.add_argument("--traceback", action="store_true", help="show where an error arose")
-        added.set_defaults(handler=command.handler)
+        added.set_defaults(handler=command.handler, several=command.several)
         if name == word:
             try:
                 command.arguments(added)

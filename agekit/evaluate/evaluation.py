@@ -16,7 +16,8 @@ from ..files import read_json, sealed, unsealed, write_json
 from ..train.folder import RunFolder
 from .protocol import Protocol
 
-FORMAT = 1
+FORMAT = 2
+"""2 since they say their own hash."""
 
 
 class Value(BaseModel):
@@ -87,6 +88,9 @@ def evaluations(run: Path) -> list[Evaluation]:
 
 def _read(path: Path) -> Evaluation:
     try:
-        return Evaluation.model_validate(unsealed(read_json(path)))
+        value = read_json(path)
+        if isinstance(value, dict) and value.get("format") != FORMAT:
+            raise ValueError(f"it is of format {value.get('format')}, where {FORMAT} fits; agekit eval takes it anew")
+        return Evaluation.model_validate(unsealed(value))
     except (OSError, ValueError, TypeError) as error:
         raise RunError(f"{path} cannot be read: {error}") from error

@@ -250,7 +250,7 @@ class Game:
         """Leave the gradients of an update in the owned parameters.
 
         The result is the terms, unweighted and detached, and, of the last update, the norms that are asked for. Each
-        portion's values are shown to `seen` as they are there, and before they are led back.
+        portion's values are shown to `seen` as far as they are there, before each strand of terms is led back.
         """
         brought = self.dealer.bring(seat.plan, update, self.stage_step)
         last = update + 1 == seat.player.updates

@@ -45,7 +45,7 @@ class Passes:
 
     A batch in one portion is computed once. In several, the operands of the terms that are taken of the `whole` batch
     come first; the last pass takes the terms within the portions, and leads the gradients of the others in. It goes
-    strand by strand: each is led back when its terms are there, and its graph is gone before the next begins.
+    strand by strand: each is led back when its terms are there, and its graph is gone before more is computed.
     """
 
     strands: tuple[Strand, ...]
@@ -69,18 +69,27 @@ def _strands(plan: Plan, terms: Sequence[PlannedTerm]) -> Iterator[Strand]:
 
     Nodes are computed in the order of the plan however the terms hang together: networks remember their calls.
     """
-    groups: list[tuple[set[int], list[PlannedTerm]]] = []
+    groups: list[tuple[frozenset[int], list[PlannedTerm]]] = []
     for planned in terms:
-        graph = {node for node in needed(plan.nodes, planned.roots) if plan.modes[node] != "constant"}
+        graph = _graph(plan, planned.roots)
         sharing = [group for group in groups if group[0] & graph]
         groups = [group for group in groups if not group[0] & graph]
-        inside = [one for _, inner in sharing for one in inner]
-        groups.append((graph.union(*(nodes for nodes, _ in sharing)), [*inside, planned]))
-    computed: frozenset[int] = frozenset()
+        groups.append((graph.union(*(nodes for nodes, _ in sharing)), [one for _, inner in sharing for one in inner]))
+        groups[-1][1].append(planned)
+    left = sorted(needed(plan.nodes, (root for planned in terms for root in planned.roots)))
     for group in sorted((group for _, group in groups), key=_last):
-        wanted = needed(plan.nodes, (root for planned in terms for root in planned.roots if root <= _last(group)))
-        yield Strand(tuple(group), wanted - computed)
-        computed |= wanted
+        nodes = frozenset(node for node in left if node <= _last(group))
+        left = [node for node in left if node not in nodes]
+        yield Strand(tuple(group), nodes)
+
+
+def _graph(plan: Plan, roots: Iterable[int]) -> frozenset[int]:
+    """The nodes by way of which gradients come back from some others, and these themselves."""
+    found = {root for root in roots if plan.modes[root] != "constant"}
+    for index in reversed(range(len(plan.nodes))):
+        if index in found:
+            found.update(node for node in plan.nodes[index].arguments if plan.modes[node] != "constant")
+    return frozenset(found)
 
 
 def _last(group: Iterable[PlannedTerm]) -> int:

@@ -53,7 +53,7 @@ class Seat:
         """
         with blamed(f"players.{self.player.name}.optimizer: {type(self.optimizer).__name__}"):
             self.optimizer.step()
-        self.optimizer.zero_grad(set_to_none=True)
+            self.optimizer.zero_grad(set_to_none=True)
 
     def gradient_norm(self) -> Tensor:
         """The norm of the gradient that an update left."""
@@ -87,13 +87,14 @@ class Joined:
 class Update:
     """An update of a player on a batch, in portions of it; `leaves` makes the fields and draws of a portion.
 
-    Each portion's values are shown to `seen` as they are there.
+    Each portion's values are shown to `seen` as far as they are there, before each strand is led back.
 
     A batch in one portion is computed with its graph, strand by strand. In several, the terms that are no mean over
     samples are taken of their operands in the whole batch, which every rank computes of its portions, without graphs
     where it has several. Then every portion is computed with its graph, and the gradients of these terms with respect
     to its rows of the operands are led into it; what all ranks' portions come to is added. So the gradients are those
-    of the batch in one graph, and no more of it is ever kept than a strand's, of a portion.
+    of the batch in one graph, and what is kept is that of a strand, of a portion, with what the plan's order has
+    computed of others by then.
     """
 
     table: Table

@@ -92,6 +92,7 @@ CHECKS: tuple[tuple[type[Component], dict[str, Check]], ...] = (
             "docstring": declared.sentence,
             "gradient": networks.gradient,
             "order": networks.order,
+            "apart": networks.apart,
             "layout": networks.layout,
             "bfloat16": networks.bfloat16,
             "compile": networks.compiled,

@@ -152,6 +152,19 @@ def order(subject: Subject) -> None:
             raise Broken(f"{one}: in evaluation mode a sample's value depends on the rest of its batch")
 
 
+def apart(subject: Subject) -> None:
+    """Two calls share no part of a graph: one can be led back, and then the other, as the engine does with terms."""
+    for one in built(subject):
+        module = one.module()
+        calls = [drawn(module(*one.inputs(seed))) for seed in range(2)]
+        try:
+            for value in calls:
+                if value.requires_grad:
+                    torch.autograd.backward(value.sum())
+        except RuntimeError as error:
+            raise Broken(f"{one}: a call needs the graph of the call before it, which is gone: {error}") from error
+
+
 def _mean(value: Tensor | Distribution) -> Tensor:
     mean: Tensor = value if isinstance(value, Tensor) else value.mean
     return mean.detach()

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import os
 import platform
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 
 import torch
 
@@ -72,7 +74,7 @@ def describe(device: torch.device, compute: Compute) -> str:
     said = [
         here,
         "fp32 (tf32 is for CUDA)" if chosen.precision == "tf32" and not cuda else chosen.precision,
-        *(["slowly, for this processor has no instructions for it"] if not cuda and _lacks(chosen.precision) else []),
+        *(["slowly, for want of instructions"] if chosen.precision == "bf16" and not cuda and not has_bf16() else []),
         *(["channels last"] if chosen.channels_last else []),
         *(["compiled"] if chosen.compile else []),
         *(["CUDA graphs"] if chosen.graphs else ["no CUDA graphs"] if cuda else []),
@@ -81,10 +83,12 @@ def describe(device: torch.device, compute: Compute) -> str:
     return ", ".join(said)
 
 
-def _lacks(precision: str) -> bool:
-    """Whether this processor computes so by a detour, many times as slowly as in float32."""
-    x86 = platform.machine().lower() in ("x86_64", "amd64")
-    return precision == "bf16" and x86 and torch.backends.cpu.get_cpu_capability() in ("DEFAULT", "AVX2")
+def has_bf16() -> bool:
+    """Whether this processor has instructions for bfloat16; it is taken to, where the system does not tell."""
+    info = Path("/proc/cpuinfo")
+    text = info.read_text(encoding="utf-8", errors="replace") if info.exists() else ""
+    found = re.search(r"^(?:flags|Features)\s*:(.*)$", text, re.MULTILINE)
+    return found is None or "bf16" in found[1]
 
 
 @contextmanager

@@ -68,12 +68,14 @@ def _checked(part: str, check: Callable[[], None], said: str = "") -> Finding:
         check()
     except RunError as error:
         return Finding(part, "damaged", str(error))
+    except OSError as error:
+        return Finding(part, "damaged", f"{error.filename or part} cannot be read: {error.strerror or error}")
     return Finding(part, "whole", said)
 
 
 def _each(folder: Path, pattern: str, check: Callable[[Path], None]) -> Iterator[Finding]:
     """Files of one kind, where there are any: each that is damaged, or else all of them as one part."""
-    files = sorted(folder.glob(pattern))
+    files = sorted(path for path in folder.glob(pattern) if path.is_file())
     found = [_checked(str(file.relative_to(folder.parent)), partial(check, file)) for file in files]
     if damaged := [one for one in found if one.state == "damaged"]:
         yield from damaged

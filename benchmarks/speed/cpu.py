@@ -15,8 +15,10 @@ from pathlib import Path
 
 import torch
 
+from agekit.train.compute import has_bf16
+
 from .data_path import Epochs, data_row
-from .machine import has_bf16, machine
+from .machine import machine
 from .page import write
 from .rounds import HOUSE
 from .rows import Goal, Row, table

@@ -28,11 +28,6 @@ def flags() -> list[str]:
     return [flag for flag in FLAGS if found and flag in found[1].split()]
 
 
-def has_bf16() -> bool:
-    """Whether the processor computes in bfloat16 by itself."""
-    return any("bf16" in flag for flag in flags())
-
-
 def machine(device: torch.device, threads: int) -> dict[str, str]:
     """The machine and the versions, by name."""
     model = re.search(r"^model name\s*:\s*(.*)$", cpu_info(), re.MULTILINE)
