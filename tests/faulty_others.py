@@ -54,8 +54,8 @@ class Remembering(Module):
     def forward(self, x: Tensor) -> Tensor:
         if "norm" not in self.__dict__:
             self.__dict__["norm"] = self.layer.weight.norm()
-        codes: Tensor = super().forward(x)
-        return codes / self.__dict__["norm"]
+        codes: Tensor = super().forward(x) / self.__dict__["norm"]
+        return codes
 
 
 class Clamps(RightMap):

@@ -58,6 +58,7 @@ def test_runs_are_listed_with_what_they_are_and_how_they_do(capsys):
     assert f"{values['far', 'value'][0].value:.4g}" in lines[1]
 
 
+@pytest.mark.slow
 def test_a_run_that_is_being_trained_is_running_and_nobody_else_takes_it_up(capsys):
     seen: list[object] = []
 

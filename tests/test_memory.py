@@ -172,8 +172,12 @@ def test_a_long_run_keeps_nothing_and_leaves_nothing_open(elsewhere):
 )
 def test_what_is_freed_is_kept_unless_the_user_has_said_otherwise(said, monkeypatch):
     calls = []
-    library = SimpleNamespace(mallopt=lambda *given: calls.append(given) or 1)
-    monkeypatch.setattr("agekit.memory.ctypes.CDLL", lambda _: library)
+
+    def mallopt(*given):
+        calls.append(given)
+        return 1
+
+    monkeypatch.setattr("agekit.memory.ctypes.CDLL", lambda _: SimpleNamespace(mallopt=mallopt))
     for name in ("MALLOC_TRIM_THRESHOLD_", "MALLOC_MMAP_THRESHOLD_", "GLIBC_TUNABLES"):
         monkeypatch.delenv(name, raising=False)
     for name, value in said.items():

@@ -89,6 +89,7 @@ def test_a_checkpoint_of_two_ranks_goes_on_on_any_number():
 
 
 @pytest.mark.usefixtures("place")
+@pytest.mark.slow
 def test_where_the_first_rank_takes_the_game_back_the_others_go_with_it():
     dying = (*FP64, "players.generator.optimizer.lr=1e300", "sentinel.factor=1e-303", "sentinel.action=roll back")
     begin("alone", TINY, settings=dying)

@@ -45,7 +45,7 @@ def test_an_uninterrupted_run_has_what_was_asked_for(uninterrupted):
     assert all(tensors.values())
 
 
-@pytest.mark.parametrize("step", [1, 3, 4, 5, 6, 7, 11])
+@pytest.mark.parametrize("step", [3, 6, *(pytest.param(step, marks=pytest.mark.slow) for step in (1, 4, 5, 7, 11))])
 def test_asked_to_stop_after_any_step_a_run_goes_on_as_if_nothing_had_happened(step, uninterrupted):
     ask = signal.SIGTERM if step % 2 else signal.SIGINT
     run = begin("cut", listener=Quiet(step, lambda: signal.raise_signal(ask)))
@@ -55,7 +55,7 @@ def test_asked_to_stop_after_any_step_a_run_goes_on_as_if_nothing_had_happened(s
     assert left_behind("cut") == uninterrupted
 
 
-@pytest.mark.parametrize("step", [2, 4, 5, 6, 9])
+@pytest.mark.parametrize("step", [4, 5, *(pytest.param(step, marks=pytest.mark.slow) for step in (2, 6, 9))])
 def test_killed_after_any_step_a_run_goes_on_from_its_last_checkpoint(step, uninterrupted):
     with pytest.raises(Killed):
         begin("killed", listener=Quiet(step, killed))

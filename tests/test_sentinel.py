@@ -139,6 +139,7 @@ def test_who_does_not_want_to_know_is_not_told(monkeypatch):
         ("data.size=16", "data.batch=16", "data.count=256", "data.held_out=false", "latent.reference=gaussian"),
     ],
 )
+@pytest.mark.slow
 def test_healthy_games_raise_no_alarm(settings):
     game = agekit.build(agekit.load("quickstart", *settings))
     monitor = Monitor(game)

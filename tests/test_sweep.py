@@ -81,6 +81,7 @@ def test_a_group_is_the_runs_of_its_seeds_and_each_is_that_of_its_seed_alone(cap
     assert origins["run.seed"] == "--seeds"
 
 
+@pytest.mark.slow
 def test_a_group_that_is_interrupted_goes_on_to_the_same_bytes(interrupted, capsys):
     assert main(["run", "tiny.toml", "--seeds", "3", "--name", "whole"]) == 0
     capsys.readouterr()

@@ -5,7 +5,7 @@ import shutil
 from pathlib import Path
 
 import pytest
-from tensorboard.compat.tensorflow_stub.pywrap_tensorflow import masked_crc32c
+from tensorboard.compat.tensorflow_stub.pywrap_tensorflow import masked_crc32c  # type: ignore[import-untyped]
 
 from agekit.cli import main
 from agekit.train.folder import RunFolder

@@ -40,6 +40,7 @@ def in_training(game, codes):
     return made
 
 
+@pytest.mark.slow
 def test_recalibrated_codes_are_those_of_training_and_running_ones_are_not():
     errors = {}
     for statistics in MODES:

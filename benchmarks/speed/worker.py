@@ -71,12 +71,12 @@ def engine(setup: Setup, pictures: np.ndarray) -> Step:
 
 
 def reference(setup: Setup, pictures: np.ndarray) -> Step:
-    """The reference loop, its pictures decoded and in memory."""
+    """The reference loop, its pictures in memory."""
     device = _prepared(setup)
-    images = torch.from_numpy(pictures).to(device).float().div_(127.5).sub_(1)
+    images = torch.from_numpy(pictures).to(device)
 
     def draw_x() -> Tensor:
-        return images[torch.randint(len(images), (setup.batch,), device=device)]
+        return images[torch.randint(len(images), (setup.batch,), device=device)].float().div_(127.5).sub_(1)
 
     return Reference(setup.width, device, draw_x, _codes(setup, device)).step
 

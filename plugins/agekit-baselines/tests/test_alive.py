@@ -34,6 +34,7 @@ def test_healthy_neighbours_raise_no_alarm(recipe):
     assert not set.intersection(*map(set, found))
 
 
+@pytest.mark.slow
 def test_a_critic_that_has_nothing_left_to_learn_has_won():
     rates = ("players.critic.optimizer.lr=0.002", "players.critic.updates=3", "players.generator.optimizer.lr=1e-5")
     *_, before, last = looks("dcgan_toyfaces", "networks.d.width=16", *rates)
