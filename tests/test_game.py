@@ -5,6 +5,9 @@ from collections import Counter
 import pytest
 import torch
 
+from agekit.contracts import DataField
+from agekit.game.batches import Layout, as_values
+
 from .tiny import equal, game_of, gradients_of, recorded, weights_of
 
 TERMS = "players.encoder.terms"
@@ -172,3 +175,13 @@ def test_the_same_seed_plays_the_same_game():
             game.step()
         torch.rand(7)
     assert equal(*map(weights_of, games))
+
+
+@pytest.mark.parametrize("channels_last", [True, False])
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
+def test_images_are_laid_out_as_convolutions_like_it_and_have_the_same_values(channels_last, dtype):
+    stored = torch.randint(0, 256, (4, 3, 6, 5), dtype=torch.uint8)
+    layout = Layout(torch.device("cpu"), dtype, channels_last)
+    values = as_values(stored, DataField("image", (3, 6, 5)), layout)
+    assert torch.equal(values, stored.to(dtype) / 127.5 - 1)
+    assert values.is_contiguous(memory_format=torch.channels_last if channels_last else torch.contiguous_format)

@@ -171,3 +171,15 @@ def test_nothing_is_recorded_where_nothing_is_gained():
     assert settle(Compute(precision="bf16"), cpu).precision == "bf16"
     said = describe(cpu, Compute(deterministic=False, compile=True))
     assert said.endswith("fp32, channels last, compiled, not repeatable")
+
+
+@pytest.mark.parametrize(("flags", "there"), [("fpu avx2", False), ("avx512f avx512_bf16", True), ("asimd bf16", True)])
+def test_a_processor_without_instructions_for_bfloat16_is_said_to_be_slow(flags, there, monkeypatch, tmp_path):
+    info = tmp_path / "cpuinfo"
+    info.write_text(f"processor : 0\nflags\t\t: {flags}\n")
+    monkeypatch.setattr("agekit.train.compute.CPU_INFO", info)
+    said = describe(torch.device("cpu"), Compute(precision="bf16"))
+    assert said.endswith("bf16, channels last" if there else "bf16, slowly, for want of instructions, channels last")
+    assert "slowly" not in describe(torch.device("cpu"), Compute(precision="fp32"))
+    info.unlink()
+    assert "slowly" not in describe(torch.device("cpu"), Compute(precision="bf16"))

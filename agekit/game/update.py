@@ -45,6 +45,13 @@ class Seat:
     parameters: list[nn.Parameter]
     measured: frozenset[str]
     routines: dict[bool, Routine] = field(default_factory=dict)
+    _passes: dict[bool, Passes] = field(default_factory=dict, init=False)
+
+    def passes(self, *, divides: bool) -> Passes:
+        """The passes of an update over a batch that is divided into portions, or is not; worked out once."""
+        if divides not in self._passes:
+            self._passes[divides] = passes(self.plan, divides=divides)
+        return self._passes[divides]
 
     def step(self) -> None:
         """Follow the gradient that an update left, and let go of it, for others' updates need the memory.
@@ -112,7 +119,7 @@ class Update:
         The result is the terms, unweighted and detached, and the norms of the gradients of those that are measured.
         """
         plan, ranks = self.seat.plan, self.table.ranks
-        over = passes(plan, divides=len(self.portions) > 1)
+        over = self.seat.passes(divides=len(self.portions) > 1)
         own = self._portions_of(ranks.rank)
         kept = self._whole(own[0], over.ahead | over.last) if over.whole and len(own) == 1 else None
         joined = self._joined(over, kept, weights, measured)

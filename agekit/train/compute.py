@@ -17,6 +17,8 @@ from ..game.settle import settle
 from ..memory import keep_memory, lacking
 from ..recipe.tables import Compute
 
+CPU_INFO = Path("/proc/cpuinfo")
+
 
 def prepare_compute(compute: Compute) -> torch.device:
     """Set torch up as the recipe says, for the whole process, and return the device.
@@ -85,8 +87,7 @@ def describe(device: torch.device, compute: Compute) -> str:
 
 def has_bf16() -> bool:
     """Whether this processor has instructions for bfloat16; it is taken to, where the system does not tell."""
-    info = Path("/proc/cpuinfo")
-    text = info.read_text(encoding="utf-8", errors="replace") if info.exists() else ""
+    text = CPU_INFO.read_text(encoding="utf-8", errors="replace") if CPU_INFO.exists() else ""
     found = re.search(r"^(?:flags|Features)\s*:(.*)$", text, re.MULTILINE)
     return found is None or "bf16" in found[1]
 
