@@ -20,6 +20,8 @@ import unicodedata
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
+from .printable import one_line
+
 LONGEST_TOLD = 300
 LONGEST_MESSAGE = 2000
 MOST_TOLD = 100
@@ -78,7 +80,7 @@ class Problem:
 
     def __str__(self) -> str:
         parts = self.where, shortened(self.key), shortened(self.message, LONGEST_MESSAGE)
-        return ": ".join(filter(None, parts))
+        return one_line(": ".join(filter(None, parts)))
 
 
 class RecipeError(AgekitError):

@@ -18,7 +18,8 @@ FILES = sorted(ROOT.rglob("*.py"))
 PLUGINS = sorted(path for path in (HOUSE / "plugins").rglob("*.py") if "tests" not in path.parts)
 
 FLOORS = {
-    **dict.fromkeys(["errors", "contracts", "files", "memory", "printable", "statistics"], 0),
+    "printable": -1,
+    **dict.fromkeys(["errors", "contracts", "files", "memory", "statistics"], 0),
     **dict.fromkeys(["recipe", "registry", "commands", "hooks", "data", "report", "lock"], 1),
     **dict.fromkeys(["game", "plugins"], 2),
     **dict.fromkeys(["train", "lab", "testing"], 3),
@@ -42,7 +43,7 @@ WITHOUT_TORCH = [
     "plugins.py",
     "cli/__init__.py",
 ]
-PLANNERS = ["bind", "bound", "check", "graph", "judged", "messages", "plan", "schema", "scope", "stages"]
+PLANNERS = ["bind", "bound", "check", "graph", "judged", "messages", "passes", "plan", "schema", "scope", "stages"]
 
 
 def tree(path: Path) -> ast.Module:

@@ -16,7 +16,6 @@ from typing import Any, Literal
 from agekit.cli import common, recipes
 from agekit.errors import RecipeError
 from agekit.plugins import Loaded, load
-from agekit.printable import printable
 
 from .recipes import Case
 
@@ -114,7 +113,7 @@ def check_refusal(error: RecipeError, files: dict[str, bytes]) -> None:
     for problem in error.problems:
         assert problem.where or problem.key in ("--set", "") or problem.key.startswith("--"), f"nowhere: {problem}"
         assert problem.message.strip(), f"says nothing: {problem}"
+        assert str(problem).isprintable(), f"more than a line, or what cannot be printed: {problem!r}"
         assert len(str(problem)) <= LONGEST, f"{len(str(problem))} characters: {str(problem)[:200]}"
         found = re.match(r"(\d+\.toml):(\d+)\Z", problem.where)
         assert found is None or int(found[2]) <= files[found[1]].count(b"\n") + 1, f"no such line: {problem}"
-    assert all(line.isprintable() for line in printable(str(error)).split("\n"))

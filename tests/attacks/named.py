@@ -44,6 +44,8 @@ REFUSED: Mapping[str, tuple[Case, str]] = {
     "a name that is turned round": (showing("e\u202e(x)"), "has '\\u202e', where names, commas"),
     "a name with a space of no width": (showing("e\u200b(x)"), "has '\\u200b', where names, commas"),
     "an expression with a terminal's sequence": (over('[views]\nsamples = "\\u001b[31me(x)"\n'), "has '\\x1b', where names"),
+    "a key with a line break": (over('[data]\n"a\\n  0.toml: all is well" = 3\n'), "data.a\\n  0.toml: all is well: unknown key"),
+    "a key with a tab": (over('[data]\n"a\\tb" = 3\n'), "data.a\\tb: unknown key"),
     "a file of 100 MB": (Case({"0.toml": b"# " + b"x" * 100_000_000}), "larger than 131072 bytes"),
     "a circle": (Case({"0.toml": b'extends = "1.toml"', "1.toml": b'extends = "0.toml"'}), "in a circle: 0.toml → 1.toml → 0.toml"),
     "a recipe that extends itself": (Case({"0.toml": b'extends = "0.toml"'}), "in a circle"),
