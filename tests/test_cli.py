@@ -12,7 +12,6 @@ import pytest
 from agekit import __version__, plugins
 from agekit.cli import common, main
 from agekit.cli.arguments import parser
-from agekit.cli.listening import said_by_flags
 from agekit.contracts import SHELVES
 
 TRAINING = ["run", "resume", "sweep", "runs", "compare"]
@@ -275,7 +274,7 @@ def test_a_flag_is_told_by_its_own_name(told, flag, value, said):
 def test_flags_say_how_it_is_computed():
     words = ["--micro-batch", "8", "--no-channels-last", "--compile", "--no-graphs", "--no-deterministic"]
     given = parser("")[0].parse_args(["run", "age_mnist", *words])
-    compute = common.recipe(given.recipe, given.set, plugins.load(), said_by_flags(given)).compute
+    compute = common.recipe(given.recipe, given.set, plugins.load(), common.said_by_flags(given)).compute
     assert compute.micro_batch == 8
     assert compute.compile
     assert [compute.channels_last, compute.graphs, compute.deterministic] == [False] * 3

@@ -13,7 +13,7 @@ import torch
 import agekit
 from agekit import plugins
 from agekit.cli import main
-from agekit.files import sealed_text
+from agekit.files import remove_folder, sealed_text
 from agekit.train.folder import open_run
 from agekit.train.run import play, resume, start
 
@@ -284,3 +284,14 @@ def test_weights_that_are_none_are_not_written_to_a_checkpoint(capsys):
     with pytest.raises(agekit.RunError, match=r"step 4: the tensor g\.layers\.1\.weight is not finite"):
         play(run, Quiet(4, spoil))
     assert not list(run.folder.checkpoints.iterdir())
+
+
+def test_a_run_without_a_checkpoint_begins_anew_and_says_so(capsys):
+    assert agekit_run("--name", "young", "--steps", "2") == 0
+    for checkpoint in Path("runs/young/checkpoints").iterdir():
+        remove_folder(checkpoint)
+    assert main(["verify", "runs/young"]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert "checkpoints not here none was written yet" in [" ".join(line.split()) for line in lines]
+    assert main(["resume", "runs/young", "--steps", "2"]) == 0
+    assert "resumed   from its beginning, for there is no checkpoint of a later step" in capsys.readouterr().out

@@ -141,6 +141,7 @@ def _sweep(commands: Any) -> None:
 def _recipes(commands: Any) -> None:
     plan = add(commands, "plan", "recipes", "show what a recipe will compute, in which mode, at what cost")
     recipe(plan)
+    _compute(plan)
     plan.add_argument("--ranks", metavar="N", type=int, default=1, help="as N processes would play it (default: 1)")
     validate = add(commands, "validate", "recipes", "check recipes, without touching data or a device")
     validate.add_argument("recipes", metavar="RECIPE", nargs="+", help="files, or names of recipes that are shipped")

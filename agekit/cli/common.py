@@ -1,7 +1,8 @@
-"""What several commands share: loading plugins, reading recipes."""
+"""What several commands share: loading plugins, reading recipes, what flags set."""
 
 from __future__ import annotations
 
+import argparse
 import gc
 import os
 import sys
@@ -20,6 +21,16 @@ from . import arguments
 if TYPE_CHECKING:
     from ..report.console import RunConsole
 
+FLAGS = {
+    "steps": "run.stop_after",
+    "seed": "run.seed",
+    **{
+        name: f"compute.{name}"
+        for name in ("device", "precision", "micro_batch", "channels_last", "compile", "graphs", "deterministic")
+    },
+}
+"""The keys that flags set."""
+
 
 def plugins() -> Loaded:
     """Everything installed; what is broken is named on standard error, and fatal only to those who need it."""
@@ -37,6 +48,15 @@ def plugins() -> Loaded:
 def recipe(name: str, settings: Iterable[str], loaded: Loaded, flags: Mapping[str, str] | None = None) -> Recipe:
     """Find a recipe and load it. Raises `RecipeError` with all its problems."""
     return load_recipe(name, loaded, settings, flags)
+
+
+def said_by_flags(given: argparse.Namespace) -> dict[str, str]:
+    """The settings of the flags that were given, by flag."""
+    said = {name: getattr(given, name, None) for name in FLAGS}
+    values = {name: str(value).lower() if isinstance(value, bool) else value for name, value in said.items()}
+    return {
+        f"--{name.replace('_', '-')}": f"{FLAGS[name]}={value}" for name, value in values.items() if value is not None
+    }
 
 
 def writable(path: Path) -> Path:

@@ -1,33 +1,13 @@
-"""What the console tells of several runs, and what flags set."""
+"""What the console tells of several runs."""
 
 from __future__ import annotations
 
-import argparse
 import json
 
 from ..report.console import RunConsole
 from ..sweep.study import Trial
 from ..train.run import Run
 from ..train.telling import Teller
-
-FLAGS = {
-    "steps": "run.stop_after",
-    "seed": "run.seed",
-    **{
-        name: f"compute.{name}"
-        for name in ("device", "precision", "micro_batch", "channels_last", "compile", "graphs", "deterministic")
-    },
-}
-"""The keys that flags set."""
-
-
-def said_by_flags(given: argparse.Namespace) -> dict[str, str]:
-    """The settings of the flags that were given, by flag."""
-    said = {name: getattr(given, name, None) for name in FLAGS}
-    values = {name: str(value).lower() if isinstance(value, bool) else value for name, value in said.items()}
-    return {
-        f"--{name.replace('_', '-')}": f"{FLAGS[name]}={value}" for name, value in values.items() if value is not None
-    }
 
 
 def print_json(run: Run, interrupted: bool) -> None:

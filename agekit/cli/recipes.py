@@ -25,7 +25,7 @@ def plan(given: argparse.Namespace) -> int:
 
     if given.ranks < 1:
         raise AgekitError(f"--ranks {given.ranks}: 1 at least fits")
-    recipe = common.recipe(given.recipe, given.set, common.plugins())
+    recipe = common.recipe(given.recipe, given.set, common.plugins(), common.said_by_flags(given))
     scope = scope_of(recipe)
     check_ranks(recipe, scope, Ranks(0, given.ranks))
     print(printable(describe_plan(recipe, scope, cost(recipe, scope), given.ranks)), end="")

@@ -21,7 +21,6 @@ from ..train.replay import Listener, Replayed
 from ..train.replay import replay as play_again
 from . import common
 from .components import print_table
-from .listening import said_by_flags
 from .training import ANEW
 
 SHOWN = 8
@@ -34,7 +33,9 @@ def replay(given: argparse.Namespace) -> int:
     for text in given.set:
         if (key := text.partition("=")[0].strip()) not in ANEW:
             raise AgekitError(f"--set {key}: a step is played as it was; only {', '.join(ANEW)} change")
-    recipe = load_recipe(folder.recipe, common.plugins(), given.set, said_by_flags(given), folder.read_mark()["recipe"])
+    recipe = load_recipe(
+        folder.recipe, common.plugins(), given.set, common.said_by_flags(given), folder.read_mark()["recipe"]
+    )
     console = RunConsole(make_console(stderr=given.json))
     listener = Listener(console.preparing, lambda done, total: console.working("playing", done, total))
     with common.watched(console):

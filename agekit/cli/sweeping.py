@@ -17,7 +17,7 @@ from ..sweep.playing import play_all
 from ..sweep.study import Study, Trial, check, planned, taken_up
 from . import common
 from .components import print_table
-from .listening import StudyTeller, print_json, said_by_flags
+from .listening import StudyTeller, print_json
 
 COLUMNS = 4
 """So many metrics are in the table."""
@@ -27,7 +27,7 @@ def sweep(given: argparse.Namespace) -> int:
     """Train a recipe with every combination of values, each with several seeds."""
     seeds = counted(given.seeds)
     loaded = common.plugins()
-    recipe = common.recipe(given.recipe, given.set, loaded, said_by_flags(given))
+    recipe = common.recipe(given.recipe, given.set, loaded, common.said_by_flags(given))
     axes = [axis(text) for text in given.over]
     if again := [one.key for index, one in enumerate(axes) if one.key in [other.key for other in axes[:index]]]:
         raise RecipeError([Problem("--over", f"{again[0]} is said twice")])

@@ -26,7 +26,7 @@ from ..train.sources import check_sources
 from ..train.telling import Teller
 from ..train.together import INTERRUPTED, join, play_together
 from . import common
-from .listening import print_json, said_by_flags
+from .listening import print_json
 from .sweeping import counted, play_study
 
 ANEW = (*ELSEWHERE, "run.stop_after")
@@ -67,7 +67,7 @@ def _again(given: argparse.Namespace) -> str:
 
 def _run(given: argparse.Namespace, meeting: Meeting | None) -> int:
     seeds, loaded = counted(given.seeds), _plugins(meeting)
-    recipe = common.recipe(given.recipe, given.set, loaded, said_by_flags(given))
+    recipe = common.recipe(given.recipe, given.set, loaded, common.said_by_flags(given))
     if given.seeds is not None:
         _check_alone(given, meeting, "--seeds")
         return play_study(create(given.out, given.name, recipe, planned(recipe, [], seeds)), loaded, given)
@@ -94,7 +94,7 @@ def _resume(given: argparse.Namespace, meeting: Meeting | None) -> int:
         key = ".".join(part.strip() for part in text.partition("=")[0].split("."))
         if key not in ANEW:
             raise AgekitError(f"--set {key}: a run goes on as it began; only {', '.join(ANEW)} change")
-    return _go_on(folder, given, meeting, _plugins(meeting), given.set, said_by_flags(given))
+    return _go_on(folder, given, meeting, _plugins(meeting), given.set, common.said_by_flags(given))
 
 
 def _go_on(

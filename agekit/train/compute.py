@@ -70,16 +70,17 @@ def own_device(compute: Compute, local: int, local_count: int) -> Compute:
 def describe(device: torch.device, compute: Compute) -> str:
     """The device, and all that was chosen for it, in words."""
     cuda, chosen = device.type == "cuda", settle(compute, device)
-    here = (
-        torch.cuda.get_device_name(device) if cuda else f"CPU ({platform.machine()}, {torch.get_num_threads()} threads)"
-    )
+    count = torch.get_num_threads()
+    threads = f"{count} thread{'' if count == 1 else 's'}"
+    here = torch.cuda.get_device_name(device) if cuda else f"CPU ({platform.machine()}, {threads})"
     said = [
         here,
         "fp32 (tf32 is for CUDA)" if chosen.precision == "tf32" and not cuda else chosen.precision,
         *(["slowly, for want of instructions"] if chosen.precision == "bf16" and not cuda and not has_bf16() else []),
         *(["channels last"] if chosen.channels_last else []),
         *(["compiled"] if chosen.compile else []),
-        *(["CUDA graphs"] if chosen.graphs else ["no CUDA graphs"] if cuda else []),
+        *(["CUDA graphs"] if chosen.graphs else ["no CUDA graphs"] if cuda or compute.graphs is True else []),
+        *([f"portions of {compute.micro_batch}"] if compute.micro_batch else []),
         *([] if chosen.deterministic else ["not repeatable"]),
     ]
     return ", ".join(said)

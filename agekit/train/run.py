@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection
 from contextlib import ExitStack
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -70,6 +70,8 @@ class Run:
     lock: Lock
     damaged: tuple[str, ...] = ()
     """What was wrong with the checkpoints that were passed over."""
+    resumed: bool = False
+    """Whether it was begun before."""
 
     @property
     def gallery(self) -> Gallery:
@@ -166,7 +168,7 @@ def resume(
             )
         mark_changes(folder, data, game.steps_done)
         write_text(folder.recipe, sealed_text(tomli_w.dumps(recipe.document.tree)))
-        run = _opened(folder, recipe, data, game, {**state, "damaged": damaged}, lock, gallery)
+        run = replace(_opened(folder, recipe, data, game, {**state, "damaged": damaged}, lock, gallery), resumed=True)
     lead(folder, game, restored=bool(state))
     return run
 

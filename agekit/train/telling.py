@@ -53,8 +53,9 @@ class Teller:
             ("folder", shorten(run.folder.path)),
         ]
         facts += [("code", f"{name}: {shorten(file)}, trusted") for name, file in programs(game).items()]
-        if game.steps_done:
-            facts.append(("resumed", f"from step {game.steps_done:,}"))
+        if run.resumed:
+            none = "from its beginning, for there is no checkpoint of a later step"
+            facts.append(("resumed", f"from step {game.steps_done:,}" if game.steps_done else none))
         self.console.starts(facts, game.steps_done)
         for damage in run.damaged:
             self.console.console.print(f"warning: {damage}; an earlier checkpoint is used")

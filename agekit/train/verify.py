@@ -49,6 +49,8 @@ def verify(folder: RunFolder, cache: Path) -> Iterator[Finding]:
     yield _checked("recipe.toml", lambda: check_recipe(folder))
     if marked.state == "whole":
         yield _plan(folder)
+    if not saved.checkpoints(folder.checkpoints):
+        yield Finding("checkpoints", "not here", "none was written yet")
     for part, there in (("checkpoints", folder.checkpoints), ("best", folder.best)):
         for checkpoint in saved.checkpoints(there):
             yield _checked(f"{part}/{checkpoint.path.name}", checkpoint.verify, _size(checkpoint.path))
@@ -87,7 +89,7 @@ def _check_seal(path: Path) -> None:
     try:
         unsealed(read_json(path))
     except (OSError, ValueError, TypeError) as error:
-        raise RunError(f"{path} is damaged: {error}") from error
+        raise RunError(f"{path} is damaged: it is not what was written, by its hash") from error
 
 
 def _size(path: Path) -> str:
