@@ -86,7 +86,7 @@ def _portions(recipe: Recipe, stage: BoundStage, cost: Cost, ranks: int) -> Iter
     each = portions(stage.batch, recipe.compute.micro_batch, ranks)
     if len(each) == 1:
         return
-    sizes = sorted({portion.size for portion in each}, reverse=True)
+    sizes = sorted({each[0].size, each[-1].size}, reverse=True)
     yield f"  batches come in {len(each)} portions of {' or '.join(map(str, sizes))}, the losses as of the whole batch"
     by_batch = [
         n for n, s in stage.networks.items() if (s.keys.statistics or ("batch" if stage.owner(n) else "")) == "batch"

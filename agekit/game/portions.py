@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
-
-import numpy as np
+from typing import overload
 
 
 @dataclass(frozen=True)
@@ -34,7 +34,32 @@ class Portion:
         return self.size == self.batch
 
 
-def portions(batch: int, most: int | None, ranks: int = 1) -> list[Portion]:
+@dataclass(frozen=True)
+class Portions(Sequence[Portion]):
+    """A batch in so many portions, the first of which may have a sample more; each is made when it is asked for."""
+
+    batch: int
+    number: int
+
+    def __len__(self) -> int:
+        return self.number
+
+    @overload
+    def __getitem__(self, index: int) -> Portion: ...
+    @overload
+    def __getitem__(self, index: slice) -> list[Portion]: ...
+    def __getitem__(self, index: int | slice) -> Portion | list[Portion]:
+        if isinstance(index, slice):
+            return [self[one] for one in range(*index.indices(self.number))]
+        if not -self.number <= index < self.number:
+            raise IndexError(index)
+        index %= self.number
+        size, larger = divmod(self.batch, self.number)
+        start = index * size + min(index, larger)
+        return Portion(start, start + size + (index < larger), self.batch)
+
+
+def portions(batch: int, most: int | None, ranks: int = 1) -> Portions:
     """A batch in as few portions of at most so many samples as there can be, the same number for each rank.
 
     Those of a rank come one after another; no two sizes differ by more than one. Raises `ValueError` where there are
@@ -47,5 +72,4 @@ def portions(batch: int, most: int | None, ranks: int = 1) -> list[Portion]:
     count = ranks * -(-batch // (ranks * most))
     if count > batch:
         raise ValueError(f"a batch of {batch} cannot be divided among {ranks} ranks in portions of at most {most}")
-    parts = np.array_split(np.arange(batch), count)
-    return [Portion(int(part[0]), int(part[-1]) + 1, batch) for part in parts]
+    return Portions(batch, count)

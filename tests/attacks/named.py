@@ -97,6 +97,7 @@ ACCEPTED: Mapping[str, Case] = {
     "line ends of Windows": Case({"0.toml": QUICK.replace("\n", "\r\n").encode()}),
     "a chain of sixteen": chain(15),
     "a thousand comments": Case({"0.toml": (QUICK + "# e(x) [\n" * 1000).encode()}),
+    "a batch of 10⁹ in portions of one": over("[data]\nbatch = 1000000000\n[compute]\nmicro_batch = 1\n"),
     "terms by the hundred": over(
         "[players.encoder.terms]\n" + "".join(f'n{n} = {{ divergence = "kl_sphere", of = "e(x)" }}\n' for n in range(300))
     ),
