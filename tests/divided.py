@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable
 
+import pytest
 import torch
 from torch import nn
 
@@ -19,6 +20,8 @@ TOLERANCE = {"fp32": 1e-5, "fp64": 1e-12}
 LOADED = loaded_with({})
 DIVERGENCES = sorted(LOADED.registries.divergences)
 RECIPES = sorted(name for name in shipped(LOADED.recipes) if "toyfaces" in name or name == "factor_probe")
+SLOW = {"pioneer_style_toyfaces", "balanced_pioneer_style_toyfaces"}
+EACH_RECIPE = [pytest.param(name, marks=pytest.mark.slow if name in SLOW else ()) for name in RECIPES]
 SECOND = (None, "e(x)")
 """What a divergence of fakes is to be compared with: the reference, as it is by default, or codes of data."""
 

@@ -52,7 +52,7 @@ def of_the_run(gallery, network, call, inputs):
         return call_with(module, gallery.statistics[call], inputs)
 
 
-@pytest.mark.parametrize("form", FORMATS)
+@pytest.mark.parametrize("form", ["safetensors", "torch-export", pytest.param("onnx", marks=pytest.mark.slow)])
 def test_what_is_exported_is_what_the_views_show(form, trained, tmp_path, capsys, monkeypatch):
     if form == "onnx":
         pytest.importorskip("onnxscript")

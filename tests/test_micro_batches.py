@@ -19,7 +19,7 @@ from agekit.game.randomness import Cut
 from agekit.train.folder import open_run
 from agekit.train.run import play, resume
 
-from .divided import ALONE_BUT_IN_LOSSES, DIVERGENCES, RECIPES, SECOND, TOLERANCE, against, compared, small
+from .divided import ALONE_BUT_IN_LOSSES, DIVERGENCES, EACH_RECIPE, RECIPES, SECOND, TOLERANCE, against, compared, small
 from .runs import Quiet, begin, left_behind
 from .tiny import TINY, game_of, gradients_of, recipe_of, weights_of
 
@@ -43,7 +43,7 @@ def test_no_divergence_is_left_out():
     assert len(DIVERGENCES) >= 16
 
 
-@pytest.mark.parametrize("name", RECIPES)
+@pytest.mark.parametrize("name", EACH_RECIPE)
 def test_every_recipe_is_the_same_game_in_portions(name):
     for precision, tolerance in TOLERANCE.items():
         assert compared((small(name, precision, *more) for more in ((), (THREES,))), tolerance) >= 1

@@ -7,7 +7,7 @@ from agekit.errors import RecipeError
 from agekit.game.portions import portions
 from agekit.game.ranks import ALONE
 
-from .divided import DIVERGENCES, RECIPES, SECOND, TOLERANCE, against, compare, small, updates
+from .divided import DIVERGENCES, EACH_RECIPE, SECOND, TOLERANCE, against, compare, small, updates
 from .ranks_pool import joined, normalised, of_divergence, of_recipe, played, pool, refused, said
 from .tiny import equal
 
@@ -31,7 +31,7 @@ def test_every_divergence_sees_the_samples_of_all_ranks(divergence):
     assert taken >= (2 + 3) * 5
 
 
-@pytest.mark.parametrize("name", RECIPES)
+@pytest.mark.parametrize("name", EACH_RECIPE)
 def test_every_recipe_is_the_same_game_on_ranks(name):
     for precision, count in RANKS.items():
         expected = updates(small(name, precision))

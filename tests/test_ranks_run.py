@@ -72,6 +72,7 @@ def test_two_ranks_leave_behind_what_one_process_does():
     assert len(list(Path("runs/two/events").glob("*tfevents*"))) == 1  # the first rank's, and nobody else's
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("place")
 def test_a_signal_to_any_rank_stops_all_after_one_step_and_they_go_on_as_if_nothing_had_happened():
     assert together(2, "cut", stop=(1, 7)) == (False, 7)
