@@ -72,7 +72,8 @@ def main(arguments: Sequence[str]) -> int:
         print(f"{row.measure}: {row.cells()[3]} (goal {row.goal or 'none'})", flush=True)
     told = machine(torch.device("cpu"), given.threads)
     told["clock"] = "seconds as they pass" if given.clock == "wall" else "seconds that the processor spends"
-    path = write(given.out, "cpu", "Speed on the CPU", "make bench", told, rows)
+    made_by = "make bench" + (f' ARGS="{" ".join(arguments)}"' if arguments else "")
+    path = write(given.out, "cpu", "Speed on the CPU", made_by, told, rows)
     print(f"\n{table(rows)}\n{path}")
     return 0
 
