@@ -25,8 +25,9 @@ FREE = re.compile(r"of which ([\d.]+) ([KMGTP]?i?B|bytes) is free", re.I)
 M_TRIM_THRESHOLD, M_MMAP_THRESHOLD = -1, -3
 """The parameters of mallopt(3)."""
 
-TRIMMED_BYTES, MAPPED_BYTES = 128 << 20, 32 << 20
-"""So much has to be free at the end of the heap to be handed back; what is larger than the latter is no part of it."""
+TRIMMED_BYTES, MAPPED_BYTES = 128 << 20, (2 << 20) + (16 << 10)
+"""So much has to be free at the end of the heap to be handed back. What is larger than the latter, as tensors over
+2 MiB are, is no part of the heap and leaves no hole in it."""
 
 UNITS = {letter: 1024**power for power, letter in enumerate("bkmgtp")}
 
@@ -79,7 +80,8 @@ def keep_memory() -> None:
     """Let what is freed stay with this process, where the C library is glibc and the user has not said otherwise.
 
     By default its allocator hands the end of its heap back to the system again and again, and has the pages zeroed anew
-    for the next tensors: a fifth of a step on a CPU. See mallopt(3).
+    for the next tensors: a fifth of a step on a CPU. It also learns to keep large tensors in the heap, whose holes then
+    are a fourth of what a game takes. See mallopt(3).
     """
     said = os.environ.get("GLIBC_TUNABLES", "").partition("glibc.malloc.")[1]
     if said or os.environ.keys() & {"MALLOC_TRIM_THRESHOLD_", "MALLOC_MMAP_THRESHOLD_"}:

@@ -13,7 +13,7 @@ import torch
 
 from agekit import ComputeError, memory
 from agekit.cli import main
-from agekit.memory import keep_memory, lacking
+from agekit.memory import MAPPED_BYTES, TRIMMED_BYTES, keep_memory, lacking
 
 from .attacks.growth import Counting
 from .runs import Quiet, agekit_run, begin, go_on, left_behind
@@ -183,7 +183,7 @@ def test_what_is_freed_is_kept_unless_the_user_has_said_otherwise(said, monkeypa
     for name, value in said.items():
         monkeypatch.setenv(name, value)
     keep_memory.__wrapped__()
-    assert calls == ([] if said else [(-3, 32 << 20), (-1, 128 << 20)])
+    assert calls == ([] if said else [(-3, MAPPED_BYTES), (-1, TRIMMED_BYTES)])
 
 
 def test_where_the_c_library_is_another_nothing_is_kept(monkeypatch):

@@ -136,7 +136,7 @@ def test_pioneer_has_the_published_weights_margins_and_an_encoder_without_batch_
         assert isinstance(generator.terms[1].loss, Cosine)
         assert generator.terms[1].loss.formula == "exact"
         assert [term.weight for term in generator.terms] == [1, 1000 / 512]
-    assert [term.weight for term in plain[0].players[0].terms] == [1, -1, 10]
+    assert {term.name: term.weight for term in plain[0].players[0].terms} == {"real": 1, "fake": -1, "reconstruct": 10}
     margin = 0.2 if data == "celeba" else 0.5
     weights = [term.weight for term in balanced[0].players[0].terms]
     assert weights == [
