@@ -186,7 +186,7 @@ def test_plan_prints_modes_draws_and_cost(told):
     lines = [line.strip() for line in out]
     assert "-1 × fake: divergence kl_sphere(of = e(g(z)))" in lines
     assert [line for line in lines if "in turn" in line] == [
-        "led back in turn, each with its graph: fake; real, reconstruct"
+        "led back in turn, each with its graph: real, reconstruct; fake"
     ]
     assert sum("one update:" in line for line in out) == 2
 

@@ -7,7 +7,7 @@ from agekit.errors import Problem, RecipeError
 from .attacks.fuzz import play
 from .attacks.judging import Judge, Slow, bounded, check_refusal
 
-CASES = 1000
+CASES = 400
 
 
 def test_recipes_changed_at_random_are_planned_or_refused(tmp_path):

@@ -130,7 +130,7 @@ def test_the_recipes_play_as_published():
         assert (first.batch, second.batch, second.keys.optimizer) == (64, 256, "fresh")
         _, μ, λ, _ = FORMULAS[name]
         (encoder, generator), (later, _) = first.players, second.players
-        assert [term.weight for term in encoder.terms] == [1, -1, μ]
+        assert {term.name: term.weight for term in encoder.terms} == {"real": 1, "fake": -1, "reconstruct": μ}
         assert [term.weight for term in generator.terms] == [1, λ]
-        assert [term.weight for term in later.terms] == [1, -1, fine_tuning]
+        assert {term.name: term.weight for term in later.terms} == {"real": 1, "fake": -1, "reconstruct": fine_tuning}
         assert all(getattr(player.optimizer, "betas") == (0.5, 0.999) for player in first.players)  # noqa: B009
