@@ -105,7 +105,8 @@ def short(error):
 )
 def test_a_run_that_is_short_of_memory_says_what_helps_and_its_last_checkpoint_stands(error, where, elsewhere):
     with pytest.raises(
-        ComputeError, match=rf"^{where} has too little memory: .*; {KNOBS}; the last checkpoint stands$"
+        ComputeError,
+        match=rf"^{where} has too little memory: .*; {KNOBS}; the last checkpoint, step-000000004, stands$",
     ):
         begin("short", TINY, listener=short(error))
     assert [path.name for path in Path("runs/short/checkpoints").iterdir()] == ["step-000000004"]
@@ -184,6 +185,13 @@ def test_what_is_freed_is_kept_unless_the_user_has_said_otherwise(said, monkeypa
         monkeypatch.setenv(name, value)
     keep_memory.__wrapped__()
     assert calls == ([] if said else [(-3, MAPPED_BYTES), (-1, TRIMMED_BYTES)])
+
+
+def test_it_is_kept_where_a_game_is_played_on_a_cpu(elsewhere, monkeypatch):
+    kept = []
+    monkeypatch.setattr("agekit.train.compute.keep_memory", lambda: kept.append("kept"))
+    assert agekit_run() == 0
+    assert kept == ["kept"]
 
 
 def test_where_the_c_library_is_another_nothing_is_kept(monkeypatch):

@@ -204,9 +204,16 @@ def test_a_run_that_came_to_its_end_is_not_resumed_and_stays_as_it_is(capsys):
     agekit_run("--steps", "6")
     before = left_behind("tiny-0001")
     assert main(["resume", "runs/tiny-0001"]) == 1
-    assert "stands at step 6, and step 6, where it is to end, is reached" in capsys.readouterr().err
+    said = "stands at step 6, and step 6, where it is to end, is reached: --steps N names a later one"
+    assert said in capsys.readouterr().err
     assert left_behind("tiny-0001") == before
     assert [event.step for event in events_of("runs/tiny-0001/events").Scalars("encoder/real")] == [3, 4, 6]
+
+
+def test_beyond_the_end_of_its_stages_no_later_step_can_be_named(capsys):
+    agekit_run()
+    assert main(["resume", "runs/tiny-0001", "--steps", "1000"]) == 1
+    assert "where it is to end, is reached: its stages have no more, whatever --steps says" in capsys.readouterr().err
 
 
 def test_other_data_than_the_run_began_with_is_refused(capsys):

@@ -173,7 +173,7 @@ def test_a_read_only_folder_is_one_clear_message(capsys):
 
 
 def test_a_write_that_fails_on_the_way_keeps_the_last_checkpoint(monkeypatch, capsys):
-    def refuse(path, picture, said):
+    def refuse(path, png):
         raise OSError(30, "Read-only file system", str(path))
 
     monkeypatch.setattr("agekit.train.watch.save_png", refuse)

@@ -11,7 +11,7 @@ from ..compare.sides import Side
 from ..data.places import cache_home
 from ..errors import AgekitError
 from ..report.console import RunConsole, make_console, shorten
-from ..report.pictures import save_png
+from ..report.pictures import as_png, save_png
 from . import common
 
 
@@ -34,7 +34,7 @@ def compare_pictures(sides: Sequence[Side], given: argparse.Namespace) -> None:
         raise AgekitError("the recipes have no view of pictures in common")
     said = {letter: str(side.first.folder.path) for letter, side in zip(ascii_uppercase, sides, strict=False)}
     try:
-        save_png(out, sheet(found), {**said, "seed": str(seed)})
+        save_png(out, as_png(sheet(found), {**said, "seed": str(seed)}))
     except OSError as error:
         raise AgekitError(f"{out} cannot be written: {error.strerror}") from error
     console.console.print()

@@ -15,7 +15,7 @@ from ..game.batches import as_stored
 from ..game.load import load_recipe
 from ..report.console import RunConsole, make_console, shorten
 from ..report.metrics import plain
-from ..report.pictures import enlarged, grid, save_png
+from ..report.pictures import as_png, enlarged, grid, save_png
 from ..train.folder import open_run
 from ..train.replay import Listener, Replayed
 from ..train.replay import replay as play_again
@@ -98,4 +98,4 @@ def _keep(out: Path, found: Replayed) -> None:
         for update, samples in enumerate(updates):
             taken = found.game.data().take(np.array(samples), ["x"])["x"]
             picture = enlarged(grid(as_stored(taken)), taken.shape[2])
-            save_png(out / f"{player}-{update + 1}.png", picture, {"samples": " ".join(map(str, samples))})
+            save_png(out / f"{player}-{update + 1}.png", as_png(picture, {"samples": " ".join(map(str, samples))}))

@@ -11,7 +11,7 @@ from torch import Tensor
 
 from ..errors import AgekitError
 from ..game.batches import as_stored
-from ..report.pictures import enlarged, grid, save_png
+from ..report.pictures import as_png, enlarged, grid, save_png
 
 MOST = 4096
 """So many pictures a grid holds."""
@@ -56,7 +56,8 @@ class Sheet(Album):
     def close(self) -> None:
         tiles = np.concatenate(self._tiles)
         beside = np.concatenate(self._beside) if self._beside else None
-        save_png(self.path, enlarged(grid(tiles, beside, self.columns), tiles.shape[2]), self.said)
+        picture = enlarged(grid(tiles, beside, self.columns), tiles.shape[2])
+        save_png(self.path, as_png(picture, self.said))
 
 
 class FileEach(Album):
@@ -70,7 +71,7 @@ class FileEach(Album):
         stored = as_stored(pictures)
         for index, picture in enumerate(np.broadcast_to(stored, (len(stored), 3, *stored.shape[2:]))):
             name = f"{self.count:06d}{f'-{names[index]}' if names else ''}.png"
-            save_png(self.path / name, picture, self.said)
+            save_png(self.path / name, as_png(picture, self.said))
             self.count += 1
 
     def close(self) -> None:

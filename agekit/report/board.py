@@ -14,6 +14,8 @@ import numpy as np
 
 from ..errors import RunError
 from ..files import WholeFile
+from .crc import masked_crc32c
+from .pictures import size_of
 
 with warnings.catch_warnings():
     warnings.simplefilter("ignore")  # tensorboard's own use of what numpy and protobuf deprecate
@@ -21,7 +23,6 @@ with warnings.catch_warnings():
     from tensorboard.compat.proto.summary_pb2 import Summary, SummaryMetadata  # type: ignore[import-untyped]
     from tensorboard.compat.proto.tensor_pb2 import TensorProto  # type: ignore[import-untyped]
     from tensorboard.compat.proto.tensor_shape_pb2 import TensorShapeProto  # type: ignore[import-untyped]
-    from tensorboard.compat.tensorflow_stub.pywrap_tensorflow import masked_crc32c  # type: ignore[import-untyped]
     from tensorboard.plugins.custom_scalar.layout_pb2 import (  # type: ignore[import-untyped]
         Category,
         Chart,
@@ -29,7 +30,6 @@ with warnings.catch_warnings():
         MultilineChartContent,
     )
     from tensorboard.plugins.custom_scalar.metadata import CONFIG_SUMMARY_TAG  # type: ignore[import-untyped]
-    from tensorboard.summary.writer.record_writer import RecordWriter  # type: ignore[import-untyped]
     from torch.utils.tensorboard import summary
 
 
@@ -46,21 +46,24 @@ class Board:
     def __init__(self, folder: Path, from_step: int) -> None:
         path = folder / f"{EVENTS}{_after(folder):010}.{from_step:09}"
         self._stream = WholeFile(path, "xb")  # with nothing held back, closing cannot fail
-        self._records = RecordWriter(self._stream)
         self._write(file_version="brain.Event:2")
         self._write(step=from_step + 1, session_log=SessionLog(status=SessionLog.START))
 
     def _write(self, **event: Any) -> None:
-        self._records.write(Event(wall_time=time.time(), **event).SerializeToString())
+        blob = Event(wall_time=time.time(), **event).SerializeToString()
+        head = len(blob).to_bytes(8, "little")
+        self._stream.write(head + _checksum(head) + blob + _checksum(blob))
 
     def scalars(self, values: dict[str, float], step: int) -> None:
         """Curves, by tag."""
         for tag, value in values.items():
             self._write(step=step, summary=summary.scalar(tag, value))  # type: ignore[no-untyped-call]
 
-    def picture(self, tag: str, picture: np.ndarray, step: int) -> None:
-        """A picture, uint8 [3, H, W]."""
-        self._write(step=step, summary=summary.image(tag, picture, dataformats="CHW"))  # type: ignore[no-untyped-call]
+    def picture(self, tag: str, png: bytes, step: int) -> None:
+        """A picture, as a PNG file has it."""
+        width, height = size_of(png)
+        image = Summary.Image(height=height, width=width, colorspace=3, encoded_image_string=png)
+        self._write(step=step, summary=Summary(value=[Summary.Value(tag=tag, image=image)]))
 
     def histogram(self, tag: str, values: np.ndarray, step: int) -> None:
         """A histogram of all values."""
@@ -109,8 +112,7 @@ class Board:
 def check_events(path: Path) -> None:
     """Raises `RunError` where a record of a file of events is not as it was written, by its checksums.
 
-    A last one that is short was being written as its process ended, and is passed over by whoever reads it. Some four
-    MB a second are looked at.
+    A last one that is short was being written as its process ended, and is passed over by whoever reads it.
     """
     blob, place = path.read_bytes(), 0
     for number in itertools.count(1):
@@ -126,8 +128,12 @@ def check_events(path: Path) -> None:
         place = end
 
 
+def _checksum(blob: bytes) -> bytes:
+    return masked_crc32c(blob).to_bytes(4, "little")
+
+
 def _check_record(blob: bytes, said: str) -> None:
-    if int.from_bytes(blob[-4:], "little") != masked_crc32c(blob[:-4]):
+    if blob[-4:] != _checksum(blob[:-4]):
         raise RunError(f"{said} is not as it was written, by its checksum")
 
 

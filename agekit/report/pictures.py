@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import math
+import struct
 import zlib
 from collections.abc import Mapping
+from io import BytesIO
 from pathlib import Path
 
 import numpy as np
@@ -16,6 +18,8 @@ from ..files import replacing
 
 GAP = 2
 BACKGROUND = 255
+COMPRESSED = 3
+"""Of zlib's levels: half the time of the usual 6, for photographs a fortieth larger."""
 SIGNATURE = b"\x89PNG\r\n\x1a\n"
 
 
@@ -46,13 +50,25 @@ def enlarged(picture: np.ndarray, height: int) -> np.ndarray:
     return picture.repeat(factor, axis=1).repeat(factor, axis=2)
 
 
-def save_png(path: Path, picture: np.ndarray, said: Mapping[str, str]) -> None:
-    """Write a picture [3, H, W] as a PNG file, with texts in it that say what it shows."""
-    texts = PngInfo()
+def as_png(picture: np.ndarray, said: Mapping[str, str]) -> bytes:
+    """A picture, uint8 [3, H, W], as a PNG file has it, with texts in it that say what it shows."""
+    texts, made = PngInfo(), BytesIO()
     for key, text in said.items():
         texts.add_text(key, text)
+    Image.fromarray(picture.transpose(1, 2, 0)).save(made, "PNG", pnginfo=texts, compress_level=COMPRESSED)
+    return made.getvalue()
+
+
+def save_png(path: Path, png: bytes) -> None:
+    """Write a PNG file whole."""
     with replacing(path) as temporary:
-        Image.fromarray(picture.transpose(1, 2, 0)).save(temporary, "PNG", pnginfo=texts)
+        temporary.write_bytes(png)
+
+
+def size_of(png: bytes) -> tuple[int, int]:
+    """The width and the height of a picture, by the head of its PNG file."""
+    width, height = struct.unpack(">II", png[16:24])
+    return width, height
 
 
 def check_png(path: Path) -> None:

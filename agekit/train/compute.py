@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import platform
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -94,7 +94,7 @@ def has_bf16() -> bool:
 
 
 @contextmanager
-def explained(compute: Compute, left: str = "") -> Iterator[None]:
+def explained(compute: Compute, left: Callable[[], str] = str) -> Iterator[None]:
     """Meanwhile, a lack of memory, or of a repeatable operation, is a `ComputeError` that names what helps.
 
     Where memory lacks it says, too, what is `left` of the work.
@@ -103,7 +103,7 @@ def explained(compute: Compute, left: str = "") -> Iterator[None]:
         yield
     except (MemoryError, OSError, RuntimeError, PluginError) as error:
         if said := lacking(error):
-            raise ComputeError(f"{said}; {_smaller(compute)}{f'; {left}' if left else ''}") from error
+            raise ComputeError(f"{said}; {'; '.join(filter(None, (_smaller(compute), left())))}") from error
         if compute.deterministic and "deterministic" in str(error):
             said = str(error).partition(". ")[0]
             raise ComputeError(

@@ -37,7 +37,7 @@ from .recovery import restore_last, settle
 from .sentinel import Sentinel, checks
 from .signals import stop_signals
 from .sources import check_sources, load_programs, load_sources
-from .upkeep import alone, writing
+from .upkeep import alone, standing, writing
 from .watch import Watch
 
 
@@ -162,10 +162,10 @@ def resume(
             load_sources(game)
         damaged = [*state.get("damaged", ()), *settle(folder, game, state)]
         if game.steps_done >= game.total_steps:
+            cut = game.total_steps == recipe.run.stop_after
+            way = "--steps N names a later one" if cut else "its stages have no more, whatever --steps says"
             end = f"step {game.total_steps}, where it is to end"
-            raise RunEnded(
-                f"{folder.path} stands at step {game.steps_done}, and {end}, is reached: --steps N names a later one"
-            )
+            raise RunEnded(f"{folder.path} stands at step {game.steps_done}, and {end}, is reached: {way}")
         mark_changes(folder, data, game.steps_done)
         write_text(folder.recipe, sealed_text(tomli_w.dumps(recipe.document.tree)))
         run = replace(_opened(folder, recipe, data, game, {**state, "damaged": damaged}, lock, gallery), resumed=True)
@@ -215,7 +215,7 @@ def play(run: Run, listener: Listener) -> bool:
     try:
         with (
             writing(run.folder),
-            explained(run.recipe.compute, "the last checkpoint stands"),
+            explained(run.recipe.compute, lambda: standing(run.folder)),
             stop_signals(ranks) as stopped,
         ):
             if sentinel.needs_first:

@@ -33,6 +33,10 @@ def writing(folder: RunFolder) -> Iterator[None]:
         if isinstance(error, RunError):
             raise
         said = f"{error.filename or folder.path} cannot be written: {error.strerror or error}"
-        there = saved.checkpoints(folder.checkpoints)
-        left = f"the last checkpoint, {there[-1].path.name}, stands" if there else "no checkpoint was written before"
-        raise RunError(f"{said}; {left}") from error
+        raise RunError(f"{said}; {standing(folder)}") from error
+
+
+def standing(folder: RunFolder) -> str:
+    """What there is to go on from."""
+    there = saved.checkpoints(folder.checkpoints)
+    return f"the last checkpoint, {there[-1].path.name}, stands" if there else "no checkpoint was written before"

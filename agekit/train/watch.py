@@ -26,7 +26,7 @@ from ..game.views import Gallery, Shown, part_size
 from ..report.board import Board
 from ..report.console import told
 from ..report.metrics import MetricsFile, plain
-from ..report.pictures import enlarged, grid, save_png
+from ..report.pictures import as_png, enlarged, grid, save_png
 from ..report.plots import spectrum_plot
 from ..report.projector import write_projector
 from ..statistics import code_statistics, spectrum
@@ -144,9 +144,10 @@ class Watch:
         """Write a picture of a view: as a file of this step, as the latest, and in TensorBoard."""
         step, samples = self.game.steps_done, self.game.samples_of(plan.nodes)
         said = {"view": f"{plan.name} = {plan.view.of}", "step": f"{step}", "statistics": plan.view.statistics}
+        png = as_png(picture, {**said, "samples": samples})
         for name in (f"{plan.name}-{step:09d}", plan.name):
-            save_png(self.folder.pictures / f"{name}.png", picture, {**said, "samples": samples})
-        self.board.picture(tag, picture, step)
+            save_png(self.folder.pictures / f"{name}.png", png)
+        self.board.picture(tag, png, step)
 
     def _describe(self, plan: ViewPlan, vectors: Tensor, tag: str) -> None:
         """The histogram and the spectrum of a view of vectors; of codes, beside the variance of their reference."""
@@ -156,7 +157,8 @@ class Watch:
         self.board.scalars({f"{tag}/{key}": value for key, value in code_statistics(vectors).items()}, step)
         title = f"eigenvalues, covariance of {len(vectors)} {plan.view.of}, step {step}"
         ideal = reference.variance if reference and codes else None
-        self.board.picture(f"{tag}/spectrum", spectrum_plot(spectrum(vectors).tolist(), ideal, title), step)
+        plot = spectrum_plot(spectrum(vectors).tolist(), ideal, title)
+        self.board.picture(f"{tag}/spectrum", as_png(plot, {}), step)
 
     def _embed(self) -> None:
         """Write the codes of some pictures as points, for TensorBoard's projector."""
