@@ -17,12 +17,19 @@ UNMARKED = {torch.ops.aten.native_batch_norm.default: (3, 4)}  # what an operati
 
 
 class Tape:
-    """Records operations; `recorded` counts recordings."""
+    """Records operations; `recorded` counts recordings, `begun` how often it began anew.
+
+    `spoilt` are the generators of what could not be recorded, which a graph may leave as if they were still captured.
+    """
 
     rates = torch.float64
 
     def __init__(self):
-        self.recorded = 0
+        self.recorded = self.begun = 0
+        self.spoilt = []
+
+    def begin(self):
+        self.begun += 1
 
     def rehearse(self, work):
         work()
@@ -35,6 +42,7 @@ class Tape:
             with taping:
                 work()
         except (RuntimeError, PluginError) as error:
+            self.spoilt += generators
             raise Unrecordable(str(error)) from error
         finally:
             taping.undo()

@@ -1,6 +1,8 @@
 """Updates that are recorded and replayed: the same bytes as played one by one; what cannot be recorded says why."""
 
+import gc
 import threading
+import weakref
 from collections import Counter
 from dataclasses import replace
 from pathlib import Path
@@ -16,7 +18,7 @@ from agekit.game.settle import settle
 from agekit.game.views import Gallery
 from agekit.recipe.tables import Compute
 from agekit.train.checkpoint import restore, save
-from agekit.train.compute import describe
+from agekit.train.compute import describe, prepare_compute
 
 from .tape import Tape
 from .tiny import equal, game_of, weights_of
@@ -99,6 +101,9 @@ def test_what_cannot_be_recorded_is_played_and_says_why():
     ours = played(*settings, recorder=tape, components=components)
     assert_same(ours, played(*settings, components=components))
     assert tape.recorded == 0
+    drawing = ours[0].seats[0].routines[True]._draws.generators
+    assert len(drawing) == len(tape.spoilt) == 1
+    assert drawing[0] is not tape.spoilt[0]
     reasons = ours[0].unrecorded()
     assert "term odd" in reasons["encoder"]
     assert "a number is read" in reasons["encoder"]
@@ -118,7 +123,15 @@ def test_a_game_that_is_put_back_is_recorded_anew(elsewhere):
     saved = save(Path(), game, Gallery(game), {}, keep=1)
     for _ in range(3):
         game.step()
-    restore(saved, game, Gallery(game))
+    before = [weakref.ref(seat) for seat in game.seats]
+    gc.collect()
+    gc.disable()  # what was recorded holds on to no seat, and its memory is free at once
+    try:
+        restore(saved, game, Gallery(game))
+        assert not any(seat() for seat in before)
+    finally:
+        gc.enable()
+    assert tape.begun == 2
     for one in (game, plain):
         for _ in range(4):
             one.step()
@@ -163,6 +176,19 @@ def test_kept_draws_are_those_of_each_key():
         with Draws(kept.device, *key).within("g"):
             assert torch.equal(ours, torch.rand(3))
     assert len(kept.generators) == 3
+
+
+def test_the_device_that_is_named_is_the_current_one(monkeypatch):
+    """Torch keeps the states of generators that are recorded on the current one."""
+    current: list[torch.device] = []
+    monkeypatch.setattr("agekit.train.compute.choose_device", torch.device)
+    monkeypatch.setattr(torch.cuda, "set_device", current.append)
+    monkeypatch.setattr(torch.backends.cudnn, "benchmark", False)
+    monkeypatch.setenv("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
+    deterministic = torch.are_deterministic_algorithms_enabled()
+    for named in ("cuda", "cuda:1"):
+        prepare_compute(Compute(device=named, precision="fp32", deterministic=deterministic))
+    assert current == [torch.device("cuda:1")]
 
 
 def test_nothing_is_recorded_where_nothing_is_gained():

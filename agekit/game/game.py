@@ -88,6 +88,10 @@ class Game:
         self.position = position
         self.stage: BoundStage = self.recipe.stages[position]
         self.stage_step = 0
+        for seat in self.seats:
+            seat.routines.clear()  # they hold on to their seats
+        if self.recorder:
+            self.recorder.begin()
         set_modes(self.networks, self.stage)
         reference, compute = self.recipe.reference, self.recipe.compute
         ahead = Ahead() if self.device.type == "cuda" else None  # on a CPU there is no time to be saved
@@ -102,9 +106,7 @@ class Game:
             self.ranks,
             together=compute.batch_norm == "together",
         )
-        self.controllers = Controllers(
-            self.stage.players, self.scope, self.recipe.reference, self.device, self.controllers
-        )
+        self.controllers = Controllers(self.stage.players, self.scope, reference, self.device, self.controllers)
         try:
             self.seats = [self._seat(player, carried.get(player.name)) for player in self.stage.players]
             self.views = {
@@ -221,8 +223,7 @@ class Game:
     def update(self, seat: Seat, update: int, weights: Weights) -> Made:
         """One update of one player: evaluate its plan, follow the gradient of its weighted terms.
 
-        Where the recipe has updates skipped that come to no numbers, such a one leaves all as it was. To know, each
-        waits for the device.
+        Where the recipe has updates skipped that come to no numbers, each waits to know, and such a one leaves nothing.
         """
         last, skips = update + 1 == seat.player.updates, self.stage.sentinel.skips > 0
         if last in seat.routines:

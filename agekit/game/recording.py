@@ -34,6 +34,9 @@ class Recorder(Protocol):
 
     rates: torch.dtype
 
+    def begin(self) -> None:
+        """Begin anew: whoever holds what was recorded has let go of it."""
+
     def rehearse(self, work: Work) -> str:
         """Do work in the way in which it will be recorded; why it cannot be, where that shows."""
 
@@ -53,6 +56,7 @@ class Routine:
         self._draws = KeptDraws(device)
         self._brought: dict[str, Tensor] = {}
         self._weights: dict[str, Tensor] = {}
+        self._put_last: dict[str, float] = {}
         self._made: Made | None = None
         self._rehearsed = 0
         self._replay: Work | None = None
@@ -87,6 +91,7 @@ class Routine:
             self._replay = self.recorder.record(self._work, self._draws.generators)
         except Unrecordable as error:
             self.refused = str(error)
+            self._draws = KeptDraws(self.device)  # those that were given away may count as captured for ever
 
     def _put(self, brought: Brought, weights: Mapping[str, float | Tensor]) -> None:
         """Put samples and weights where the recording reads them, without waiting for the device."""
@@ -100,8 +105,9 @@ class Routine:
                 self._weights[name] = torch.zeros((), dtype=kind, device=self.device)
             if isinstance(weight, Tensor):
                 self._weights[name].copy_(weight)
-            else:
+            elif self._put_last.get(name) != weight:
                 self._weights[name].fill_(weight)
+                self._put_last[name] = weight
 
 
 class CudaGraphs:
@@ -111,9 +117,10 @@ class CudaGraphs:
 
     def __init__(self, device: torch.device) -> None:
         self.device = device
-        self._begin()
+        self.begin()
 
-    def _begin(self) -> None:
+    def begin(self) -> None:
+        """Take another pool of memory: one that all recordings have let go of cannot be recorded into again."""
         self._stream = torch.cuda.Stream(self.device)  # type: ignore[no-untyped-call]
         self._pool = torch.cuda.graph_pool_handle()
 
@@ -138,7 +145,7 @@ class CudaGraphs:
             torch.cuda.set_stream(here)
             own = torch.cuda.default_generators[self.device.index or 0]
             own.graphsafe_set_state(torch.Generator(self.device).graphsafe_get_state())  # or it counts as captured
-            self._begin()
+            self.begin()
             if isinstance(error, torch.OutOfMemoryError):
                 raise
             raise Unrecordable(str(error).splitlines()[0]) from error

@@ -25,9 +25,12 @@ class Made:
     skipped: bool = False
 
     def copied(self) -> Made:
-        """The same, on its own."""
-        terms, norms = ({name: value.clone() for name, value in told.items()} for told in (self.terms, self.norms))
-        return Made(terms, norms, self.gradient.clone(), self.skipped)
+        """The same, on its own: copied at once, where all is of one type."""
+        every = [*self.terms.values(), *self.norms.values(), self.gradient]
+        alike = len({value.dtype for value in every}) == 1
+        copies = iter(torch.stack(every).unbind() if alike else [value.clone() for value in every])
+        terms, norms = ({name: next(copies) for name in told} for told in (self.terms, self.norms))
+        return Made(terms, norms, next(copies), self.skipped)
 
     def finite(self) -> bool:
         """Whether all of it is numbers; waits for the device."""
@@ -55,8 +58,12 @@ class Step:
         """Note what a player's updates came to: of those that were applied, where any was."""
         self.made[player] = made
         applied = [update for update in made if not update.skipped] or made
-        self.terms[player] = {t: torch.stack([update.terms[t] for update in applied]).mean() for t in made[0].terms}
+        self.terms[player] = {term: _mean([update.terms[term] for update in applied]) for term in made[0].terms}
         self.norms[player] = made[-1].norms
+
+
+def _mean(values: Sequence[Tensor]) -> Tensor:
+    return torch.stack(list(values)).mean() if len(values) > 1 else values[0]
 
 
 @dataclass(frozen=True)

@@ -32,6 +32,8 @@ def prepare_compute(compute: Compute) -> torch.device:
         os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
         set_tf32(settle(compute, device).precision == "tf32")
         torch.backends.cudnn.benchmark = not compute.deterministic
+        if device.index is not None:
+            torch.cuda.set_device(device)  # torch keeps the states of generators that are recorded on the current one
     else:
         keep_memory()
     torch.use_deterministic_algorithms(compute.deterministic)

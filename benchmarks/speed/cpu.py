@@ -8,7 +8,6 @@ On a machine that others use, too, `--threads 1 --clock cpu` counts the seconds 
 from __future__ import annotations
 
 import argparse
-import os
 import sys
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -18,7 +17,7 @@ import torch
 from agekit.train.compute import has_bf16
 
 from .data_path import Epochs, data_row
-from .machine import machine
+from .machine import cores, machine
 from .page import write
 from .rounds import HOUSE
 from .rows import Goal, Row, table
@@ -50,7 +49,7 @@ def measured(given: argparse.Namespace) -> Iterator[Row]:
 def parse(arguments: Sequence[str]) -> argparse.Namespace:
     """The command line."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
-    parser.add_argument("--threads", type=int, default=os.cpu_count() or 1, help="of every contender")
+    parser.add_argument("--threads", type=int, default=cores(), help="of every contender")
     parser.add_argument("--clock", choices=("wall", "cpu"), default="wall", help="by which ratios are taken")
     parser.add_argument("--seconds", type=float, default=300, help="for the steps; five rounds are taken anyway")
     parser.add_argument("--rounds", type=int, default=7, help="of the other rows")

@@ -37,6 +37,9 @@ class Refusing:
 
     rates = torch.float32
 
+    def begin(self) -> None:
+        """Nothing is kept."""
+
     def rehearse(self, work: Callable[[], None]) -> str:
         work()
         return "as it is to be"

@@ -9,7 +9,6 @@ no such device; what needs one is then said not to be taken.
 from __future__ import annotations
 
 import argparse
-import os
 import sys
 import time
 from collections.abc import Iterator, Sequence
@@ -20,7 +19,7 @@ import torch
 from .correct import Check, checks
 from .data_path import Epochs, data_row
 from .games import Maker
-from .machine import machine, slug
+from .machine import cores, machine, slug
 from .page import write
 from .rounds import HOUSE
 from .rows import Goal, Row, table
@@ -71,7 +70,7 @@ def parse(arguments: Sequence[str]) -> argparse.Namespace:
     parser.add_argument("--steps", type=int, default=2000, help="by which the rates of whole recipes are taken")
     parser.add_argument("--repeats", type=int, default=20, help="steps that a contender takes in its turn")
     parser.add_argument("--rounds", type=int, default=5, help="of the data")
-    parser.add_argument("--threads", type=int, default=os.cpu_count() or 1, help="of every contender")
+    parser.add_argument("--threads", type=int, default=cores(), help="of every contender")
     parser.add_argument("--width", type=int, default=64, help="of the networks; the goals are for 64")
     parser.add_argument("--batch", type=int, default=64)
     parser.add_argument("--images", type=int, default=8192, help="files that are made up")

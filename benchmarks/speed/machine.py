@@ -28,12 +28,17 @@ def flags() -> list[str]:
     return [flag for flag in FLAGS if found and flag in found[1].split()]
 
 
+def cores() -> int:
+    """The processors that this process may use, which in a container may be fewer than the machine has."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
 def machine(device: torch.device, threads: int) -> dict[str, str]:
     """The machine and the versions, by name."""
     model = re.search(r"^model name\s*:\s*(.*)$", cpu_info(), re.MULTILINE)
     name = model[1] if model else platform.processor() or platform.machine()
     told = {
-        "processor": f"{name}, {os.cpu_count()} cores ({', '.join(flags()) or 'no flags told'})",
+        "processor": f"{name}, {cores()} cores ({', '.join(flags()) or 'no flags told'})",
         "threads": str(threads),
         "system": f"{platform.system()} {platform.machine()}, Python {platform.python_version()}",
         "versions": f"agekit {__version__}, torch {torch.__version__}",

@@ -13,11 +13,12 @@ from .rows import Row, table
 ABOUT = """\
 The reference loop is AGE's step as its authors' code does it (`benchmarks/speed/reference.py`): float32, eager,
 contiguous, gradients computed that are thrown away, Adam one parameter after another, losses fetched after every
-update. The step by hand (`by_hand.py`) has the engine's tricks and nothing of its generality. The convolutions alone
-are those of the needed passes, in the faster of two layouts. Contenders sit in processes of their own and take their
-steps in turn; a ratio is taken within a round, and the median of all rounds counts. Memory is the peak above what the
-process had before anything was built, libraries and pictures loaded. Goals are for a quiet machine; a figure that was
-not taken says so.
+update; on CUDA its convolutions round to TF32, as torch has it by default. The step by hand (`by_hand.py`) has the
+engine's tricks and nothing of its generality. The convolutions alone are those of the needed passes, in the faster of
+two layouts. Contenders sit in processes of their own and take their steps in turn; a ratio is taken within a round, and
+the median of all rounds counts. Memory is the peak above what the process had before anything was built, libraries and
+pictures loaded; on CUDA it is what is kept of the device once every update has been played. Goals are for a quiet
+machine; a figure that was not taken says so.
 """
 
 

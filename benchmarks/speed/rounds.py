@@ -86,7 +86,7 @@ class Series:
 
 
 def alternate(
-    found: Mapping[str, Worker | Meter], *, steps: int, budget_seconds: float, warm_up: int = 2
+    found: Mapping[str, Worker | Meter], *, steps: int, budget_seconds: float, warm_up: int
 ) -> dict[str, Series]:
     """Let everyone take steps in turn until the time is up, five rounds at least."""
     for worker in found.values():

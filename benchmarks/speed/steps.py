@@ -6,6 +6,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Literal
 
+from agekit.game.recording import REHEARSALS
+
 from .rounds import Series, alternate, as_json, median, ratios, workers
 from .rows import Goal, Row
 from .worker import Setup
@@ -57,7 +59,9 @@ def _rows(plan: Plan, precision: str, name: str, *, memory: bool) -> Iterator[Ro
         **{who: told(who) for who in ("engine", "by hand", "convolutions", "contiguous convolutions")},
     }
     with workers(setups, apart=plan.apart) as found:
-        series = alternate(found, steps=plan.steps, budget_seconds=plan.budget_seconds / (1 if plan.no_bf16 else 2))
+        warm_up = 2 if plan.setup.device == "cpu" else REHEARSALS + 2  # until every update is recorded
+        seconds_each = plan.budget_seconds / (1 if plan.no_bf16 else 2)
+        series = alternate(found, steps=plan.steps, budget_seconds=seconds_each, warm_up=warm_up)
         most = {who: found[who].memory() for who in ("engine", "reference")}
     raw = {"contenders": as_json(series), "clock": plan.clock}
     seconds = {who: plan.seconds(one) for who, one in series.items()}

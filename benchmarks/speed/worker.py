@@ -49,6 +49,9 @@ class Setup:
 
 Step = Callable[[], Any]
 
+ENDLESS = 10**6
+"""Epochs that no benchmark comes to the end of."""
+
 
 def made_up(images: int, side: int = 64) -> np.ndarray:
     """Random pictures, uint8 [images, 3, side, side]."""
@@ -63,6 +66,7 @@ def engine(setup: Setup, pictures: np.ndarray) -> Step:
         f"compute.device={setup.device}",
         f"compute.threads={setup.threads}",
         f"data.batch={setup.batch}",
+        f"stages.0.epochs={ENDLESS}",
         *(f"networks.{name}.width={setup.width}" for name in "eg"),
         *setup.settings,
     )
@@ -71,8 +75,10 @@ def engine(setup: Setup, pictures: np.ndarray) -> Step:
 
 
 def reference(setup: Setup, pictures: np.ndarray) -> Step:
-    """The reference loop, its pictures in memory."""
-    device = _prepared(setup)
+    """The reference loop, its pictures in memory; whether convolutions round to TF32 is left as torch has it."""
+    torch.set_num_threads(setup.threads)
+    torch.backends.cudnn.benchmark = True
+    device = torch.device(setup.device)
     images = torch.from_numpy(pictures).to(device)
 
     def draw_x() -> Tensor:
@@ -126,9 +132,8 @@ CONTENDERS: Mapping[str, Callable[[Setup, np.ndarray], Step]] = {
 def _prepared(setup: Setup) -> torch.device:
     """The device, with threads and TF32 as the engine sets them, and nothing else of its settings."""
     torch.set_num_threads(setup.threads)
-    tf32 = setup.precision != "fp32"
-    torch.backends.cuda.matmul.allow_tf32 = tf32
-    torch.backends.cudnn.allow_tf32 = tf32
+    torch.backends.cuda.matmul.allow_tf32 = False
+    torch.backends.cudnn.allow_tf32 = setup.precision != "fp32"
     torch.backends.cudnn.benchmark = True
     return torch.device(setup.device)
 
@@ -138,13 +143,18 @@ def _codes(setup: Setup, device: torch.device) -> Callable[[], Tensor]:
 
 
 class Meter:
-    """Takes steps of a contender; its memory is counted from when the pictures are there and nothing is built."""
+    """Takes steps of a contender; its memory is counted from when the pictures are there and nothing is built.
+
+    On CUDA it is what is kept of the device, recordings included, once the first steps are taken: what was tried
+    before, such as the workspaces of algorithms, has been given back by then.
+    """
 
     def __init__(self, setup: Setup) -> None:
         self.device = torch.device(setup.device)
         pictures = made_up(setup.images)
         agekit.load(setup.recipe)  # all that is imported for it, whoever the contender is
-        self.before = self._now()
+        self.before = resident() if self.device.type == "cpu" else pictures.nbytes / 2**20
+        self._warm = False
         self.step = CONTENDERS[setup.contender](setup, pictures)
 
     def take(self, steps: int) -> dict[str, float]:
@@ -154,19 +164,18 @@ class Meter:
         for _ in range(steps):
             self.step()
         self._wait()
-        return {
-            "seconds": (time.perf_counter() - start) / steps,
-            "cpu_seconds": (time.process_time() - cpu_start) / steps,
-        }
+        seconds, cpu_seconds = time.perf_counter() - start, time.process_time() - cpu_start
+        if self.device.type == "cuda" and not self._warm:
+            torch.cuda.empty_cache()
+            torch.cuda.reset_peak_memory_stats(self.device)
+        self._warm = True
+        return {"seconds": seconds / steps, "cpu_seconds": cpu_seconds / steps}
 
     def memory(self) -> dict[str, float]:
         """The most memory so far, in MB, above what was there before; on the CPU also with that."""
         if self.device.type == "cuda":
-            return {"above": torch.cuda.max_memory_allocated(self.device) / 2**20}
+            return {"above": torch.cuda.max_memory_reserved(self.device) / 2**20 - self.before}
         return {"above": peak() - self.before, "whole": peak()}
-
-    def _now(self) -> float:
-        return resident() if self.device.type == "cpu" else 0.0
 
     def _wait(self) -> None:
         if self.device.type == "cuda":
