@@ -64,7 +64,7 @@ def imports(path: Path, node: ast.AST | None = None) -> Iterator[str]:
     package = module_of(path).split(".")
     base = package if path.name == "__init__.py" else package[:-1]
     for inner in ast.iter_child_nodes(node or tree(path)):
-        if only_for_types(inner):
+        if isinstance(inner, ast.expr) or only_for_types(inner):
             continue
         if isinstance(inner, ast.Import):
             yield from (alias.name for alias in inner.names)
