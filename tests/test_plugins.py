@@ -10,11 +10,9 @@ from typing import Any
 import pytest
 import torch
 
-import agekit
 from agekit import hookimpl
 from agekit.cli import main
 from agekit.errors import PluginError
-from agekit.files import sealed, sealed_text, write_json
 from agekit.plugins import Loaded, Plugin, add, load
 from tests.fakes import Cloud, Fixed
 
@@ -182,96 +180,6 @@ def test_a_broken_plugin_is_listed_and_leaves_recipes_alone(code, reason, instal
     assert main(["validate", "age_mnist", "--set", "players.encoder.terms.real.divergence=fixed"]) == 0
 
 
-GREET = """
-import agekit
-from agekit.errors import AgekitError
-def arguments(parser):
-    parser.add_argument("who")
-def greet(given):
-    if given.who == "nobody":
-        raise AgekitError("nobody is there")
-    print("hello", given.who)
-    return 3 if given.who == "three" else None
-@agekit.hookimpl
-def agekit_commands(commands):
-    commands.add("greet", "greet somebody", arguments, greet)
-"""
-
-
-def test_a_plugin_adds_a_command(installed, bare, capsys):
-    installed("polite", GREET)
-    assert main(["greet", "you"]) == 0
-    assert main(["greet", "three"]) == 3
-    assert capsys.readouterr().out == "hello you\nhello three\n"
-    assert main(["greet", "nobody"]) == 1
-    assert capsys.readouterr().err == "error: nobody is there\n"
-    with pytest.raises(agekit.AgekitError):
-        main(["greet", "nobody", "--traceback"])
-    with pytest.raises(SystemExit):
-        main(["greet", "--help"])
-    assert "greet somebody" in capsys.readouterr().out
-    assert main(["plugins"]) == 0
-    assert capsys.readouterr().out.splitlines()[-1].split() == ["greet", "polite", "greet", "somebody"]
-    with pytest.raises(SystemExit) as end:
-        main(["great", "you"])
-    assert end.value.code == 2
-
-
-def test_the_page_s_command_can_be_called(installed, capsys):
-    blocks = re.findall(r"```python\n(.*?)```", PAGE.read_text(encoding="utf-8"), re.DOTALL)
-    (block,) = (one for one in blocks if "def agekit_commands" in one)
-    installed("page", "import agekit\n\n" + block)
-    assert main(["greet", "you"]) == 0
-    assert capsys.readouterr().out == "hello you\n"
-
-
-def test_a_command_that_cannot_say_what_it_takes_breaks_no_other(installed, bare, capsys):
-    installed("first", GREET)
-    installed(
-        "second", GREET.replace('"greet",', '"meet",').replace('parser.add_argument("who")', "parser.add_argument(who)")
-    )
-    assert main(["greet", "you"]) == 0
-    assert main(["meet", "you"]) == 1
-    said = "error: command meet of plugin second cannot say what it takes: NameError: name 'who' is not defined\n"
-    assert capsys.readouterr().err == said
-
-
-@pytest.mark.parametrize(
-    ("code", "reason"),
-    [
-        (GREET.replace('"greet",', '"Greet me",'), "command 'Greet me': small letters, digits and dashes make a name"),
-        (GREET, "command 'greet' of second: the name is taken by first"),
-        (
-            GREET.replace('"greet",', '"meet",').replace(", greet)", ")"),
-            "TypeError: Commands.add() missing 1 required positional argument: 'handler'",
-        ),
-        (
-            GREET.replace('"greet",', '"meet",').replace(", greet)", ", 1)"),
-            "command 'meet' of second: a text and two functions fit",
-        ),
-        (GREET.replace('"greet",', '"meet",') + "    raise ValueError('later')", "ValueError: later"),
-    ],
-)
-def test_a_command_that_cannot_be_added_breaks_its_plugin_alone(code, reason, installed, bare, capsys):
-    installed("first", GREET)
-    installed("second", code)
-    loaded, plugin = found("second")
-    assert plugin.error == reason
-    assert [name for name, command in loaded.commands.entries.items() if command.owner == "second"] == []
-    assert loaded.commands.entries["greet"].owner == "first"
-    assert main(["greet", "you"]) == 0
-
-
-def test_agekits_own_commands_stay_what_they_are(installed, capsys):
-    installed("rude", GREET.replace('"greet",', '"list",'))
-    assert main(["list", "recipes"]) == 0
-    said = capsys.readouterr()
-    assert "hello" not in said.out
-    assert said.err.endswith("is broken: command 'list' of rude: the name is taken by agekit itself\n")
-    assert main(["plugins"]) == 0
-    assert "the name is taken by agekit itself" in capsys.readouterr().out
-
-
 def test_every_hook_is_on_the_page():
     from agekit import hooks
 
@@ -382,81 +290,6 @@ def test_a_recipe_of_a_plugin_that_is_no_utf_8_is_listed(tmp_path, installed, ba
     installed("ships", f"import agekit, pathlib\n@agekit.hookimpl\ndef agekit_recipes(): return {folder}")
     assert main(["list", "recipes"]) == 0
     assert any(line.split()[1:] == ["odd", "caf\ufffd"] for line in capsys.readouterr().out.splitlines())
-
-
-@pytest.mark.parametrize("command", ["resume", "sample"])
-def test_a_run_of_a_broken_plugin_names_it(command, installed, tmp_path, capsys):
-    installed("bad", "raise RuntimeError('no such card')")
-    mark = {"format": 1, "recipe": "mine", "data": {"fingerprint": "", "fields": {}}}
-    write_json(tmp_path / "run.json", sealed(mark))
-    text = 'extends = "age_mnist"\nplayers.encoder.terms.real.divergence = "coral"\n'
-    (tmp_path / "recipe.toml").write_text(sealed_text(text))
-    assert main([command, str(tmp_path)]) == 1
-    assert "it may come from a plugin that is broken: bad (RuntimeError: no such card)" in capsys.readouterr().err
-    with pytest.raises(agekit.RecipeError, match="it may come from a plugin that is broken: bad"):
-        agekit.load(tmp_path / "recipe.toml")
-    with pytest.raises(agekit.RecipeError) as caught:
-        agekit.load("age_mnist", "latent.dim=0")
-    assert "broken" not in str(caught.value)
-
-
-def test_a_broken_plugin_is_fatal_only_to_a_recipe_that_needs_it(installed, tmp_path, capsys):
-    installed("bad", "raise RuntimeError('no such card')")
-    recipe = tmp_path / "mine.toml"
-    recipe.write_text('extends = "age_mnist"\n')
-    assert main(["validate", str(recipe)]) == 0
-    said = capsys.readouterr()
-    assert "valid (mnist" in said.out
-    assert "warning: plugin bad (agekit-bad (agekit_bad)) is broken: RuntimeError: no such card" in said.err
-    recipe.write_text('extends = "age_mnist"\nplayers.encoder.terms.real.divergence = "coral"\n')
-    assert main(["plan", str(recipe)]) == 1
-    said = capsys.readouterr()
-    assert "mine.toml:2: players.encoder.terms.real.divergence: no divergence is called 'coral'" in said.err
-    assert "it may come from a plugin that is broken: bad (RuntimeError: no such card)" in said.err
-    assert "Traceback" not in said.err
-
-
-NEEDING = {
-    "a term": ("[players.encoder.terms]\nreal.of = 'nearest(e(x))'\n", "players.encoder.terms.real.of"),
-    "a view": ("[views]\nsamples = 'nearest(g(z))'\n", "views.samples"),
-    "a metric": ("[metrics]\nmine = { metric = 'spread', of = 'nearest(e(x))' }\n", "metrics.mine.of"),
-    "a derived field": ("[data.fields]\nl = 'nearest(x)'\n", "data.fields.l"),
-    "what a network that is wrong is in, too": (
-        "[networks.e]\nwidth = 0\n[players.encoder.terms]\nreal.of = 'nearest(e(x))'\n",
-        "players.encoder.terms.real.of",
-    ),
-    "a schedule": ("[players.encoder.optimizer]\nlr = { schedule = 'nearest' }\n", "players.encoder.optimizer.lr"),
-    "a controller": ("[players.encoder.terms]\nfake.weight = { controller = 'nearest' }\n", "players.encoder.terms"),
-    "a metric's component": ("[metrics]\nmine = { metric = 'nearest', of = 'x' }\n", "metrics.mine.metric"),
-}
-
-
-@pytest.mark.parametrize("name", NEEDING)
-def test_whatever_a_recipe_needs_of_a_broken_plugin_its_error_names_it(name, installed, tmp_path):
-    installed("bad", "raise RuntimeError('no such card')")
-    text, key = NEEDING[name]
-    (tmp_path / "mine.toml").write_text('extends = "age_mnist"\n' + text)
-    with pytest.raises(agekit.RecipeError) as caught:
-        agekit.load(tmp_path / "mine.toml")
-    *problems, note = str(caught.value).splitlines()
-    assert any(f": {key}" in problem and "'nearest'" in problem for problem in problems), problems
-    assert note == "it may come from a plugin that is broken: bad (RuntimeError: no such card)"
-
-
-@pytest.mark.parametrize("extends", [True, False])
-def test_a_recipe_of_a_broken_plugin_names_it(extends, installed, tmp_path):
-    installed("bad", "raise RuntimeError('no such card')")
-    (tmp_path / "mine.toml").write_text('extends = "their_faces"\n')
-    with pytest.raises(agekit.RecipeError, match="no such recipe: their_faces") as caught:
-        agekit.load(tmp_path / "mine.toml" if extends else "their_faces")
-    assert str(caught.value).endswith("it may come from a plugin that is broken: bad (RuntimeError: no such card)")
-
-
-def test_a_leaf_that_is_misspelt_is_of_no_plugin(installed):
-    installed("bad", "raise RuntimeError('no such card')")
-    with pytest.raises(agekit.RecipeError) as caught:
-        agekit.load("age_mnist", "players.encoder.terms.real.of='e(xx)'")
-    assert "broken" not in str(caught.value)
 
 
 def test_every_command_goes_on_beside_options_of_any_kind(installed, capsys):
