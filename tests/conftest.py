@@ -24,6 +24,28 @@ def elsewhere(monkeypatch, cache, tmp_path):
     torch.use_deterministic_algorithms(deterministic)
 
 
+@pytest.fixture
+def nowhere(tmp_path, monkeypatch):
+    """An empty folder, with no data and no cache."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("AGEKIT_DATA", str(tmp_path / "data"))
+    monkeypatch.setenv("AGEKIT_CACHE", str(tmp_path / "cache"))
+
+
+@pytest.fixture
+def told(capsys):
+    """A function that runs a command: its status, and the lines of its output and of its errors."""
+    from agekit.cli import main  # not needed by those who do not ask for this
+
+    def run(*arguments: str) -> tuple[int, list[str], list[str]]:
+        status = main([*arguments])
+        said = capsys.readouterr()
+        assert "Traceback" not in said.out + said.err
+        return status, said.out.splitlines(), said.err.splitlines()
+
+    return run
+
+
 @pytest.fixture(scope="session")
 def registries():
     """All that is installed, and the divergences of the lab's tests."""

@@ -1,10 +1,6 @@
 """The command line: what it prints, what it refuses, and how it ends."""
 
 import json
-import os
-import subprocess
-import sys
-import tomllib
 from pathlib import Path
 
 import pytest
@@ -12,69 +8,19 @@ import pytest
 from agekit import __version__, plugins
 from agekit.cli import common, main
 from agekit.cli.arguments import parser
-from agekit.contracts import SHELVES
 
 TRAINING = ["run", "resume", "sweep", "runs", "compare"]
 TRAINING += ["sample", "reconstruct", "interpolate", "encode", "edit", "nearest", "export", "board", "report"]
 COMMANDS = [*TRAINING, "lab", "plan", "validate", "copy", "schema", "list", "show", "plugins"]
 COMMANDS += ["check", "plugin", "data"]
-HEAVY = {"torch", "pydantic", "numpy", "PIL", "rich", "pluggy"}
 
 
-@pytest.fixture(autouse=True)
-def nowhere(tmp_path, monkeypatch):
-    """An empty folder, no data, no cache, and a wide screen."""
-    monkeypatch.chdir(tmp_path)
-    monkeypatch.setenv("AGEKIT_DATA", str(tmp_path / "data"))
-    monkeypatch.setenv("AGEKIT_CACHE", str(tmp_path / "cache"))
-
-
-@pytest.fixture
-def told(capsys):
-    """A function that runs a command: its status, and the lines of its output and of its errors."""
-
-    def run(*arguments: str) -> tuple[int, list[str], list[str]]:
-        status = main([*arguments])
-        said = capsys.readouterr()
-        assert "Traceback" not in said.out + said.err
-        return status, said.out.splitlines(), said.err.splitlines()
-
-    return run
-
-
-def shell(command: str) -> subprocess.CompletedProcess[str]:
-    environment = {**os.environ, "AGEKIT": f"{sys.executable} -m agekit", "OMP_NUM_THREADS": "1"}
-    arguments = ["bash", "-c", f"set -o pipefail; {command}"]
-    return subprocess.run(arguments, check=False, capture_output=True, text=True, timeout=120, env=environment)
+pytestmark = pytest.mark.usefixtures("nowhere")
 
 
 def wrong(recipe: str) -> str:
     Path("wrong.toml").write_text(f'extends = "age_mnist"\n{recipe}\n')
     return "wrong.toml"
-
-
-@pytest.mark.parametrize("arguments", [["--help"], ["--version"], ["run", "--help"], ["data", "get", "--help"], []])
-def test_help_and_version_load_nothing_heavy(arguments):
-    code = (
-        "import sys\n"
-        "from agekit.__main__ import main\n"
-        "try:\n    main(sys.argv[1:])\nexcept SystemExit as end:\n    status = end.code\n"
-        f"print(status, sorted({HEAVY} & sys.modules.keys()), file=sys.stderr)"
-    )
-    done = subprocess.run(
-        [sys.executable, "-c", code, *arguments], capture_output=True, text=True, check=True, timeout=60
-    )
-    assert done.stderr.splitlines()[-1] == f"{0 if arguments else 2} []"
-
-
-def test_checking_a_recipe_does_not_import_the_compiler():
-    code = (
-        "import sys\n"
-        "from agekit.__main__ import main\n"
-        "print(main(['validate', 'age_celeba']), sorted({'torch', 'torch._dynamo', 'sympy'} & sys.modules.keys()))"
-    )
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, timeout=60)
-    assert done.stdout.splitlines()[-1] == "0 ['torch']"
 
 
 def test_help_names_every_command(capsys):
@@ -107,72 +53,6 @@ def test_the_version_is_the_package_s(capsys):
     with pytest.raises(SystemExit):
         main(["--version"])
     assert capsys.readouterr().out == f"agekit {__version__}\n"
-
-
-def test_list_shows_every_shelf_and_the_recipes(told):
-    status, out, err = told("list")
-    assert (status, err) == (0, [])
-    assert out[0].split("  ")[0] == "shelf"
-    listed = {line.split()[0] for line in out[1:]}
-    assert {"generators", "encoders", "references", "divergences", "reciprocities", "datasets", "recipes"} <= listed
-    assert listed <= {"recipes", *(shelf.name for shelf in SHELVES)}
-    assert any(line.split()[:2] == ["recipes", "age_celeba"] and "AGE on CelebA" in line for line in out)
-
-
-def test_one_shelf_is_listed_by_either_of_its_names(told):
-    status, out, _ = told("list", "divergences")
-    assert status == 0
-    assert {line.split()[0] for line in out[1:]} == {"divergences"}
-    assert {"kl_sphere", "kl_gaussian", "mmd"} <= {line.split()[1] for line in out[1:]}
-    assert told("list", "divergence")[1] == out
-    assert {line.split()[0] for line in told("list", "recipes")[1][1:]} == {"recipes"}
-
-
-def test_an_unknown_shelf_is_told_with_the_nearest(told):
-    assert told("list", "divergance") == (
-        1,
-        [],
-        ["error: no shelf is called 'divergance'; did you mean divergences?"],
-    )
-
-
-@pytest.mark.parametrize("kind", ["divergence", "divergences"])
-def test_show_prints_formula_source_and_options(told, kind):
-    status, out, _ = told("show", kind, "kl_sphere")
-    text = "\n".join(out)
-    assert status == 0
-    assert out[0] == "divergence kl_sphere  (from agekit.builtin)"
-    assert "Source: Ulyanov, Vedaldi and Lempitsky 2018, equation 7" in text
-    assert "operands: of (vectors)" in text
-    assert any(line.split()[:4] == ["direction", "qp", "or", "pq"] and '"qp"' in line for line in out)
-
-
-def test_show_prints_units_and_needed_options(told):
-    out = told("show", "schedule", "linear")[1]
-    assert any(line.split()[:4] == ["start", "a", "number", "(needed)"] for line in out)
-    assert any(line.startswith("over") and " steps " in line for line in out)
-
-
-def test_every_component_can_be_shown(told, monkeypatch):
-    from agekit.cli import common
-    from agekit.plugins import load
-
-    shown, loaded = 0, load()
-    monkeypatch.setattr(common, "plugins", lambda: loaded)
-    for registry in loaded.registries.shelves.values():
-        for name in registry:
-            assert told("show", registry.shelf.key, name)[0] == 0
-            shown += 1
-    assert shown >= 30
-
-
-def test_show_names_the_nearest(told):
-    assert told("show", "divergence", "kl_shpere")[2] == [
-        "error: no divergence is called 'kl_shpere'; did you mean kl_sphere?"
-    ]
-    assert told("show", "divergense", "kl_sphere")[2] == [
-        "error: no kind of component is called 'divergense'; did you mean divergence?"
-    ]
 
 
 def test_plan_prints_modes_draws_and_cost(told):
@@ -357,22 +237,3 @@ def test_names_cannot_play_with_the_terminal(told):
     assert status == 1
     assert "\x1b" not in "".join(out + err)
     assert out[0] == "a\\x1b[31m.toml: 1 problem"
-
-
-@pytest.mark.parametrize("command", ["list", "plan age_mnist"])
-def test_a_closed_pipe_is_no_failure(command):
-    done = shell(f"$AGEKIT {command} | head -c 1")
-    assert (done.returncode, done.stderr) == (0, "")
-
-
-def test_a_terminal_without_our_letters_is_served(told):
-    done = shell("PYTHONIOENCODING=ascii $AGEKIT show divergence kl_sphere")
-    assert done.returncode == 0
-    assert "KL(codes \\u2016 sphere)" in done.stdout
-
-
-def test_the_module_and_the_command_are_one():
-    done = shell("$AGEKIT --version")
-    assert done.stdout == f"agekit {__version__}\n"
-    project = tomllib.loads((Path(__file__).parent.parent / "pyproject.toml").read_text())["project"]
-    assert project["scripts"] == {"agekit": "agekit.__main__:main"}
