@@ -5,8 +5,12 @@ from __future__ import annotations
 import argparse
 import io
 import os
+import signal
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from importlib import import_module
+from threading import current_thread, main_thread
 from typing import Any
 
 from .. import __version__
@@ -30,8 +34,8 @@ def main(argv: list[str] | None = None) -> int:
     except BrokenPipeError:
         _close_output()
         return 0
-    except KeyboardInterrupt:
-        print("interrupted", file=sys.stderr)
+    except KeyboardInterrupt as error:
+        print("; ".join(["interrupted", *map(printable, map(str, error.args))]), file=sys.stderr)
         return 130
 
 
@@ -47,7 +51,8 @@ def _call(parser: argparse.ArgumentParser, commands: Any, words: list[str]) -> i
             _check_alone(words[0])
         handler = given.handler
         if isinstance(handler, str):
-            handler = getattr(import_module(f".{given.room}", __package__), handler)
+            with _killable():
+                handler = getattr(import_module(f".{given.room}", __package__), handler)
         status: int = handler(given) or 0
         sys.stdout.flush()
     except BrokenPipeError:
@@ -61,6 +66,19 @@ def _call(parser: argparse.ArgumentParser, commands: Any, words: list[str]) -> i
             _close_output()
         return 1
     return status
+
+
+@contextmanager
+def _killable() -> Iterator[None]:
+    """Meanwhile, Ctrl-C ends this process at once: libraries that are being loaded make a crash of an exception."""
+    if signal.getsignal(signal.SIGINT) is not signal.default_int_handler or current_thread() is not main_thread():
+        yield
+        return
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 def _check_alone(word: str) -> None:

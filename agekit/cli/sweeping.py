@@ -49,7 +49,7 @@ def counted(seeds: int | None) -> int:
 
 def play_study(study: Study, loaded: Loaded, given: argparse.Namespace, *, retry: bool = False) -> int:
     """Play what is left of a study, and show its table; the status is 130 when interrupted, 1 where a run failed."""
-    console = make_console(stderr=given.json)
+    console = make_console(stderr=given.json, enduring=True)
     listener = StudyTeller(RunConsole(console), print_json if given.json else None, study.path)
     try:
         ended = play_all(study, loaded, listener, trust=given.trust, retry=retry)

@@ -25,6 +25,7 @@ from ..train.run import resume as take_up
 from ..train.sources import check_sources
 from ..train.telling import Teller
 from ..train.together import INTERRUPTED, join, play_together
+from ..train.upkeep import standing
 from . import common
 from .listening import print_json
 from .sweeping import counted, play_study
@@ -147,7 +148,7 @@ def _resume_several(given: argparse.Namespace) -> int:
 def _listening(given: argparse.Namespace) -> Iterator[Teller]:
     """A console that hears of a run."""
     told = print_json if given.json else None
-    listener = Teller(RunConsole(make_console(stderr=given.json)), told, nproc=given.nproc)
+    listener = Teller(RunConsole(make_console(stderr=given.json, enduring=True)), told, nproc=given.nproc)
     try:
         yield listener
     finally:
@@ -157,7 +158,11 @@ def _listening(given: argparse.Namespace) -> Iterator[Teller]:
 def _play(begun: Run, listener: Teller, meeting: Meeting | None) -> int:
     if meeting:
         meeting.began(str(begun.folder.path.resolve()))
-    return _status(play(begun, listener))
+    try:
+        return _status(play(begun, listener))
+    except KeyboardInterrupt:  # for the second time, or before the first step
+        listener.console.stop()
+        raise KeyboardInterrupt(f"{standing(begun.folder)}; to go on: {listener.way_on(begun)}") from None
 
 
 def _status(finished: bool) -> int:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
+from threading import Lock
 from typing import Any
 
 import numpy as np
@@ -18,6 +19,9 @@ FORMAT = 2
 """Changes when the same files would be prepared into other arrays."""
 
 INDEX = "index.json"
+
+HEADS = Lock()
+"""Heads of arrays are Python's to parse, which Python 3.11 fails at in several threads at once, with `SystemError`."""
 
 
 @dataclass(frozen=True)
@@ -66,7 +70,8 @@ def read_index(folder: Path) -> dict[str, Any]:
 
 
 def _mapped(path: Path, about: Mapping[str, Any]) -> NDArray[Any]:
-    array: NDArray[Any] = np.load(path, mmap_mode="r", allow_pickle=False)
+    with HEADS:
+        array: NDArray[Any] = np.load(path, mmap_mode="r", allow_pickle=False)
     if array.dtype.str != about["dtype"] or list(array.shape) != about["shape"]:
         raise ValueError(f"{path.name} is {array.dtype.str} {list(array.shape)}, not as {INDEX} says")
     return array

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 import sys
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from contextlib import suppress
 from pathlib import Path
-from typing import Any
+from typing import Any, TextIO, cast
 
 from rich.console import Console, Group
 from rich.live import Live
@@ -34,9 +36,38 @@ class PlainConsole(Console):
         raise BrokenPipeError
 
 
-def make_console(*, stderr: bool = False) -> Console:
-    """A console that wraps nothing when piped, and marks up nothing by itself."""
-    return PlainConsole(stderr=stderr, highlight=False, markup=False, emoji=False, soft_wrap=True)
+class Enduring:
+    """A stream that may close, as a pipe or a terminal does, and fails nobody who writes to it: that is said once."""
+
+    def __init__(self, stream: TextIO) -> None:
+        self._stream = stream
+
+    def write(self, text: str) -> int:
+        """Write, as long as somebody reads."""
+        self._try(lambda: self._stream.write(text))
+        return len(text)
+
+    def flush(self) -> None:
+        """Hand on what was written."""
+        self._try(self._stream.flush)
+
+    def _try(self, work: Callable[[], object]) -> None:
+        try:
+            work()
+        except OSError as error:
+            os.dup2(os.open(os.devnull, os.O_WRONLY), self._stream.fileno())
+            with suppress(OSError):
+                sys.stderr.write(f"warning: what is said goes nowhere ({error.strerror}); the run goes on\n")
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._stream, name)
+
+
+def make_console(*, stderr: bool = False, enduring: bool = False) -> Console:
+    """A console that wraps nothing when piped, and marks up nothing by itself; an enduring one outlives its readers."""
+    stream = sys.stderr if stderr else sys.stdout
+    file = cast(TextIO, Enduring(stream)) if enduring else None
+    return PlainConsole(file=file, stderr=stderr, highlight=False, markup=False, emoji=False, soft_wrap=True)
 
 
 class RunConsole:

@@ -163,7 +163,7 @@ def resume(
         damaged = [*state.get("damaged", ()), *settle(folder, game, state)]
         if game.steps_done >= game.total_steps:
             cut = game.total_steps == recipe.run.stop_after
-            way = "--steps N names a later one" if cut else "its stages have no more, whatever --steps says"
+            way = "--steps N names a later one" if cut else "its stages have no more"
             end = f"step {game.total_steps}, where it is to end"
             raise RunEnded(f"{folder.path} stands at step {game.steps_done}, and {end}, is reached: {way}")
         mark_changes(folder, data, game.steps_done)
@@ -205,8 +205,8 @@ def _opened(
 def play(run: Run, listener: Listener) -> bool:
     """Play a run to its end, or until it is interrupted; whether it came to its end.
 
-    Ctrl-C and SIGTERM let the step in hand finish, and write a checkpoint. Raises `RunError` where the game dies and is
-    to stop, or the folder cannot be written.
+    Ctrl-C, SIGTERM and SIGHUP let the step in hand finish, and write a checkpoint. Raises `RunError` where the game
+    dies and is to stop, or the folder cannot be written.
     """
     game, watch, sentinel, ranks = run.game, run.watch, run.sentinel, run.game.ranks
     listener.begins(run)

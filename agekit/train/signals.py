@@ -1,4 +1,4 @@
-"""Asking a run to stop: Ctrl-C and SIGTERM; ranks stop where their launcher is gone, too."""
+"""Asking a run to stop: Ctrl-C, SIGTERM, a terminal that closes; ranks stop where their launcher is gone, too."""
 
 from __future__ import annotations
 
@@ -13,7 +13,10 @@ from ..game.ranks import ALONE, Ranks
 
 @contextmanager
 def stop_signals(ranks: Ranks = ALONE) -> Iterator[Callable[[], bool]]:
-    """Meanwhile, the first Ctrl-C or SIGTERM asks to stop, and a second Ctrl-C stops at once."""
+    """Meanwhile, the first Ctrl-C, SIGTERM or SIGHUP asks to stop, and a second Ctrl-C stops at once.
+
+    Who ignores that terminals close, as under nohup, goes on doing so.
+    """
     asked: list[int] = []
     launcher = os.getppid()
 
@@ -22,8 +25,9 @@ def stop_signals(ranks: Ranks = ALONE) -> Iterator[Callable[[], bool]]:
             raise KeyboardInterrupt
         asked.append(number)
 
+    hang_up = [signal.SIGHUP] if signal.getsignal(signal.SIGHUP) != signal.SIG_IGN else []
     try:
-        before = {number: signal.signal(number, note) for number in (signal.SIGINT, signal.SIGTERM)}
+        before = {number: signal.signal(number, note) for number in (signal.SIGINT, signal.SIGTERM, *hang_up)}
     except ValueError:  # not the main thread, as in some notebooks: signals stay as they are
         before = {}
     try:

@@ -42,14 +42,15 @@ class Teller:
         dropped = f", {len(data.dropped)} broken ones left out" if data.dropped else ""
         held_out = f", {len(run.data.held_out):,} held out" if run.data.held_out else ""
         held_out += f", {run.data.doubles:,} of them trained on, too" if run.data.doubles else ""
-        norm = run.recipe.compute.batch_norm
+        norm, wanted = run.recipe.compute.batch_norm, run.recipe.run.stop_after or 0
+        beyond = f"; its stages have no more, and {wanted:,} were asked for" if wanted > run.total_steps else ""
         facts = [
             ("recipe", f"{run.recipe.name}, seed {run.recipe.run.seed}"),
             ("data", f"{run.recipe.dataset_name}, {len(data):,} samples{dropped}{held_out}"),
             ("networks", f"{sizes} parameters"),
             ("device", describe(game.device, game.recipe.compute)),
             *([("ranks", f"{game.ranks.count}, batch-norm {norm}")] if game.ranks.count > 1 else []),
-            ("steps", f"{run.total_steps:,}, {game.steps_per_epoch:,} an epoch"),
+            ("steps", f"{run.total_steps:,}, {game.steps_per_epoch:,} an epoch{beyond}"),
             ("folder", shorten(run.folder.path)),
         ]
         facts += [("code", f"{name}: {shorten(file)}, trusted") for name, file in programs(game).items()]
@@ -85,11 +86,15 @@ class Teller:
         facts += [("pictures" if not index else "", shorten(p)) for index, p in enumerate(pictures)]
         facts.append(("curves", f"{command()} board {shorten(self.study or run.folder.path.parent)}"))
         if interrupted:
-            flag = "" if self.nproc is None else f" --nproc {self.nproc}"
-            facts.append(("go on", f"{command()} resume {shorten(self.study or run.folder.path)}{flag}"))
+            facts.append(("go on", self.way_on(run)))
         self.console.facts(facts)
         if self.ended:
             self.ended(run, interrupted)
+
+    def way_on(self, run: Run) -> str:
+        """The command that goes on with a run, or with the study that it is of."""
+        flag = "" if self.nproc is None else f" --nproc {self.nproc}"
+        return f"{command()} resume {shorten(self.study or run.folder.path)}{flag}"
 
 
 def numbers(line: Mapping[str, Any]) -> dict[str, dict[str, float]]:

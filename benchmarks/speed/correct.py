@@ -14,7 +14,7 @@ from tempfile import TemporaryDirectory
 from unittest.mock import patch
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 import agekit
 from agekit.contracts import draws
@@ -220,7 +220,8 @@ def in_use(device: torch.device) -> int:
     gc.collect()  # games that were played before hold on to themselves
     if device.type == "cuda":
         return torch.cuda.memory_allocated(device)
-    known = (one.untyped_storage() for one in gc.get_objects() if issubclass(type(one), Tensor) and not one.is_meta)
+    tensors = (one for one in gc.get_objects() if type(one) in (Tensor, nn.Parameter) and one.device == device)
+    known = (one.untyped_storage() for one in tensors)
     return sum({storage.data_ptr(): storage.nbytes() for storage in known}.values())
 
 
