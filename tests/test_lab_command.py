@@ -85,6 +85,7 @@ def test_numbers_are_those_of_the_seed():
     assert first != other
 
 
+@pytest.mark.slow
 def test_what_does_not_apply_is_said(capsys):
     assert main(["lab", "--reference", "sphere", "--dim", "6", "--batch", "4,9", "--repetitions", "3"]) == 0
     said = capsys.readouterr().out

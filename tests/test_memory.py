@@ -153,6 +153,7 @@ def test_short_of_memory_before_its_first_step_a_run_says_so(error, helps, elsew
 # ---- long runs
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(sys.platform != "linux", reason="only Linux tells what is open")
 def test_a_long_run_keeps_nothing_and_leaves_nothing_open(elsewhere):
     """The short form of `make faults ARGS="--only growth"`: everything that is due is done between the counts."""
