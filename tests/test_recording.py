@@ -66,8 +66,9 @@ def assert_same(ours, theirs):
         ('players.encoder.optimizer.optimizer="sgd"', "players.encoder.optimizer.momentum=0.9"),
         ('players.encoder.terms.slices={ divergence = "sigreg", of = "e(x)", slices = 8 }', "data.batch=20"),
         ('compute.precision="fp64"',),
+        ('players.encoder.terms.fake.weight={ schedule = "linear", start = -1.0, end = -0.2 }',),
     ],
-    ids=["plain", "flips", "controller and schedule", "portions", "buffers", "momentum", "slices", "fp64"],
+    ids=["plain", "flips", "controller and schedule", "portions", "buffers", "momentum", "slices", "fp64", "weights"],
 )
 def test_replays_are_the_updates_played_one_by_one(settings):
     tape = Tape()
