@@ -211,7 +211,8 @@ def test_a_run_that_came_to_its_end_is_not_resumed_and_stays_as_it_is(capsys):
 
 
 def test_beyond_the_end_of_its_stages_no_later_step_can_be_named(capsys):
-    agekit_run()
+    agekit_run("--steps", "500")
+    assert "an epoch; its stages have no more, and 500 were asked for" in capsys.readouterr().out
     assert main(["resume", "runs/tiny-0001", "--steps", "1000"]) == 1
     assert "where it is to end, is reached: its stages have no more" in capsys.readouterr().err
 
