@@ -25,7 +25,8 @@ from .report.metrics import read_metrics
 from .train.compute import prepare_compute
 from .train.data import prepare_all
 from .train.folder import RunFolder, open_run
-from .train.run import begin_or_resume, play
+from .train.play import play
+from .train.run import begin_or_resume
 from .train.sources import load_programs, load_sources
 from .train.telling import Heard, Teller, numbers
 

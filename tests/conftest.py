@@ -1,9 +1,12 @@
 """Fixtures that several files share."""
 
+import os
 import sys
 from pathlib import Path
 
 import pytest
+
+os.environ.setdefault("OMP_NUM_THREADS", "1")  # as `make test` has it: where threads share a sum, it rounds otherwise
 
 
 @pytest.fixture(scope="session")

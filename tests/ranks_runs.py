@@ -16,7 +16,8 @@ from agekit.game.game import Game
 from agekit.game.ranks import Ranks
 from agekit.train.folder import open_run
 from agekit.train.following import check_same, follow
-from agekit.train.run import play, resume, start
+from agekit.train.play import play
+from agekit.train.run import resume, start
 
 from .runs import STAGED, Quiet
 from .tiny import game_of, recipe_of

@@ -8,7 +8,8 @@ from tensorboard.backend.event_processing.event_accumulator import EventAccumula
 from agekit import plugins
 from agekit.cli import main
 from agekit.train.folder import RunFolder, open_run
-from agekit.train.run import play, resume, start
+from agekit.train.play import play
+from agekit.train.run import resume, start
 
 from .tiny import TINY, recipe_of
 
@@ -80,9 +81,9 @@ def begin(name, text=STAGED, listener=None, settings=()):
     return run
 
 
-def go_on(name, text=STAGED, listener=None):
+def go_on(name, text=STAGED, listener=None, settings=()):
     listener = listener or Quiet()
-    run = resume(recipe_of(text=text), open_run(Path("runs") / name), listener)
+    run = resume(recipe_of(*settings, text=text), open_run(Path("runs") / name), listener)
     play(run, listener)
     return run
 

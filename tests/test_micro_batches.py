@@ -17,7 +17,8 @@ from agekit.game.game import Game
 from agekit.game.portions import portions
 from agekit.game.randomness import Cut
 from agekit.train.folder import open_run
-from agekit.train.run import play, resume
+from agekit.train.play import play
+from agekit.train.run import resume
 
 from .divided import ALONE_BUT_IN_LOSSES, DIVERGENCES, EACH_RECIPE, RECIPES, SECOND, TOLERANCE, against, compared, small
 from .runs import Quiet, begin, left_behind

@@ -12,8 +12,9 @@ from agekit.cli import main
 from agekit.train import sentinel
 from agekit.train.checkpoint import checkpoints
 from agekit.train.folder import open_run
+from agekit.train.play import play
 from agekit.train.replay import Listener, replay
-from agekit.train.run import play, resume, start
+from agekit.train.run import resume, start
 
 from .runs import Quiet, agekit_run, left_behind
 from .tiny import TINY, equal, game_of, loaded_with, recipe_of, weights_of

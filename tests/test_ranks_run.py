@@ -6,7 +6,8 @@ from pathlib import Path
 import pytest
 
 from agekit.train.folder import open_run
-from agekit.train.run import play, resume
+from agekit.train.play import play
+from agekit.train.run import resume
 
 from .ranks_pool import pool
 from .ranks_runs import alike, ran

@@ -15,7 +15,8 @@ from agekit import plugins
 from agekit.cli import main
 from agekit.files import remove_folder, sealed_text
 from agekit.train.folder import open_run
-from agekit.train.run import play, resume, start
+from agekit.train.play import play
+from agekit.train.run import resume, start
 
 from .runs import Killed, Quiet, agekit_run, begin, damage, events_of, go_on, killed, left_behind
 from .tiny import TINY, recipe_of

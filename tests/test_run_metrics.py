@@ -20,7 +20,8 @@ from agekit.files import unsealed
 from agekit.report.console import RunConsole, make_console
 from agekit.report.metrics import read_metrics
 from agekit.train.folder import RunFolder, open_run
-from agekit.train.run import play, resume, start
+from agekit.train.play import play
+from agekit.train.run import resume, start
 from agekit.train.telling import Teller
 
 from .runs import Quiet, events_of

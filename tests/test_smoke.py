@@ -10,7 +10,8 @@ import torch
 import agekit
 from agekit import plugins
 from agekit.recipe.find import shipped
-from agekit.train.run import play, start
+from agekit.train.play import play
+from agekit.train.run import start
 
 from .layouts import LAYOUTS
 from .runs import Quiet

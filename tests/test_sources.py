@@ -9,7 +9,8 @@ from torch import nn
 import agekit
 from agekit import plugins
 from agekit.builtin.portrait import CLASSES
-from agekit.train.run import play, resume, start
+from agekit.train.play import play
+from agekit.train.run import resume, start
 from agekit.train.sources import load_programs, load_sources
 
 from .runs import Quiet

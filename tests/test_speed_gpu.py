@@ -32,7 +32,7 @@ def test_the_whole_check_runs_and_leaves_a_page(elsewhere, monkeypatch, capsys):
     assert len(checks) == 10
     assert [what for what, holds in checks.items() if holds == "NO"] == []
     here = {what for what, holds in checks.items() if holds == NOT_TAKEN}
-    assert here == {"a step without waiting for the device"}
+    assert here == {"a step, and asking for its numbers, without waiting for the device"}
     assert re.search(r"\b1[3-9] of them", next(said for what, said, _ in found["checks"] if "divergences" in what))
     rows = {row["measure"]: row["value"] for row in found["rows"]}
     assert len(rows) == 10

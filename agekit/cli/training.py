@@ -20,7 +20,8 @@ from ..train.following import follow
 from ..train.launch import check_launch, launch
 from ..train.meeting import Meeting
 from ..train.place import launched
-from ..train.run import Run, play, start
+from ..train.play import play
+from ..train.run import Run, start
 from ..train.run import resume as take_up
 from ..train.sources import check_sources
 from ..train.telling import Teller

@@ -33,14 +33,15 @@ class Layout:
 
 
 def as_values(stored: Tensor, field: DataField, layout: Layout) -> Tensor:
-    """Stored values as the engine reads them: images in [−1, 1], classes as int64, vectors as they are."""
+    """Stored values as they are read, well laid out: images in [−1, 1], classes as int64, vectors as they are."""
     if field.values == "classes":
-        return stored.long()
+        return stored.to(torch.int64, memory_format=torch.contiguous_format)
     if field.values == "vector":
         return stored.to(layout.dtype)
-    if layout.channels_last and stored.ndim == 4:
-        stored = torch.stack(stored.unbind(1), dim=-1).permute(0, 3, 1, 2)  # bytes are laid out sooner than floats
-    return torch.div(stored, torch.tensor(127.5, dtype=layout.dtype)).sub_(1)
+    memory = torch.channels_last if layout.channels_last and stored.ndim == 4 else torch.contiguous_format
+    values = torch.empty(stored.shape, dtype=layout.dtype, device=stored.device, memory_format=memory)
+    least, half = _kept((-1.0, 127.5), layout.dtype, stored.device)
+    return torch.addcdiv(least, stored, half, out=values)
 
 
 def as_stored(image: Tensor) -> np.ndarray:
@@ -106,27 +107,49 @@ class Batches:
 
     def _values(self, brought: Brought, name: str, mirrored: Tensor | None, rows: slice) -> Tensor:
         settled, field = self._settled(name), self.fields[name]
-        stored = brought[name][rows] if settled is None else settled[brought[PLACES][rows]]
-        if mirrored is not None:
-            flipped = mirror(stored, field)
-            stored = torch.where(mirrored[rows].view(-1, *[1] * (stored.ndim - 1)), flipped, stored)
+        turned = None if mirrored is None else mirrored[rows]
+        if settled is not None:
+            stored = gathered(settled, brought[PLACES][rows], field, turned)
+        else:
+            stored = brought[name][rows]
+            if turned is not None:
+                stored = gathered(stored, torch.arange(len(stored), device=stored.device), field, turned)
         return as_values(stored, field, self.layout)
 
 
-def mirror(stored: Tensor, field: DataField) -> Tensor:
-    """A stored batch flipped left to right, with the classes, or vector entries, that change places."""
-    flipped = stored.flip(-1) if len(field.shape) > 1 else stored
+def gathered(store: Tensor, places: Tensor, field: DataField, mirrored: Tensor | None = None) -> Tensor:
+    """What is stored at these places [n]; where `mirrored` [n] is true, flipped left to right.
+
+    Columns are turned as they are gathered, which is one pass. Classes, or vector entries, that change places when a
+    sample is flipped do so in a second.
+    """
+    if mirrored is None:
+        return store[places]
+    if len(field.shape) > 1:
+        width = store.shape[-1]
+        there, back = _kept((*range(width), *reversed(range(width))), torch.int64, store.device).view(2, width)
+        found = store[places[:, None], ..., torch.where(mirrored[:, None], back, there)].movedim(1, -1)
+    else:
+        found = store[places]
     if not field.mirrored:
-        return flipped
+        return found
     if field.values == "vector":
-        return flipped[:, _exchanged(field.mirrored, stored.shape[1], stored.device)]
-    return _exchanged(field.mirrored, 256, stored.device).to(stored.dtype)[flipped.long()]
+        exchanged = found[:, _kept(_exchanged(field.mirrored, found.shape[1]), torch.int64, store.device)]
+    else:
+        exchanged = _kept(_exchanged(field.mirrored, 256), store.dtype, store.device)[found.long()]
+    return torch.where(mirrored.view(-1, *[1] * (found.ndim - 1)), exchanged, found)
 
 
 @lru_cache(maxsize=64)
-def _exchanged(pairs: Sequence[tuple[int, int]], count: int, device: torch.device) -> Tensor:
-    """The numbers below `count`, those of each pair exchanged: made once, for it is waited for."""
+def _exchanged(pairs: Sequence[tuple[int, int]], count: int) -> tuple[int, ...]:
+    """The numbers below `count`, those of each pair exchanged."""
     order = list(range(count))
     for a, b in pairs:
         order[a], order[b] = b, a
-    return torch.tensor(order, device=device)
+    return tuple(order)
+
+
+@lru_cache(maxsize=64)
+def _kept(numbers: tuple[float, ...], dtype: torch.dtype, device: torch.device) -> Tensor:
+    """Numbers on a device: brought there once, for that is waited for."""
+    return torch.tensor(numbers, dtype=dtype, device=device)

@@ -37,6 +37,24 @@ class Made:
         return bool(torch.stack([value.double() for value in (*self.terms.values(), self.gradient)]).isfinite().all())
 
 
+class Coming:
+    """Numbers on their way from the device: they are those of the moment they were asked for, whatever it does next."""
+
+    def __init__(self, values: Sequence[Tensor], device: torch.device) -> None:
+        asked = torch.stack([value.detach().double().to(device) for value in values]) if values else torch.empty(0)
+        self._numbers = asked.to("cpu", non_blocking=True)
+        self._there = torch.cuda.Event() if asked.is_cuda else None  # type: ignore[no-untyped-call]
+        if self._there is not None:
+            self._there.record()
+
+    def read(self) -> list[float]:
+        """All of them; waits until they are there."""
+        if self._there is not None:
+            self._there.synchronize()
+        numbers: list[float] = self._numbers.tolist()
+        return numbers
+
+
 @dataclass
 class Step:
     """What a step left behind: for each player its terms, unweighted, on the device; the mean over its updates.
@@ -60,6 +78,12 @@ class Step:
         applied = [update for update in made if not update.skipped] or made
         self.terms[player] = {term: _mean([update.terms[term] for update in applied]) for term in made[0].terms}
         self.norms[player] = made[-1].norms
+
+    def ask(self, device: torch.device) -> Coming:
+        """Ask the device for its terms and weights: those that lie there, in their order."""
+        told = (one for by_player in (self.terms, self.weights) for one in by_player.values())
+        every: Iterator[float | Tensor] = (value for one in told for value in one.values())
+        return Coming([value for value in every if isinstance(value, Tensor)], device)
 
 
 def _mean(values: Sequence[Tensor]) -> Tensor:
@@ -97,13 +121,18 @@ def _of(player: str, position: int, update: Made) -> Iterator[Number]:
     yield Number(player, position, None, update.gradient)
 
 
-def none_of(values: Sequence[Tensor], device: torch.device) -> list[int]:
-    """The positions of those tensors that are not finite, of any shapes; waits for the device, once."""
-    if not values:
-        return []
-    sums = torch.stack([value.detach().sum().double().to(device) for value in values]).isfinite().tolist()
-    # a sum may overflow where no entry does: only then it is looked at closely
-    return [i for i, fine in enumerate(sums) if not fine and not bool(values[i].isfinite().all())]
+class Finite:
+    """Tensors of any shapes, and whether they are finite, which is asked at once and known later."""
+
+    def __init__(self, values: Sequence[Tensor], device: torch.device) -> None:
+        self._values = values
+        self._sums = Coming([value.detach().sum() for value in values], device)
+
+    def none(self) -> list[int]:
+        """The positions of those that are not; waits until that is known."""
+        doubtful = (position for position, value in enumerate(self._sums.read()) if not math.isfinite(value))
+        # a sum may overflow where no entry does: only then it is looked at closely
+        return [position for position in doubtful if not bool(self._values[position].isfinite().all())]
 
 
 def shown(value: Tensor) -> str:

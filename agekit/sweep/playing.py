@@ -13,7 +13,8 @@ from ..game.load import load_recipe
 from ..lock import Lock
 from ..plugins import Loaded
 from ..train.folder import RunFolder, open_run
-from ..train.run import Listener, Run, begin_or_resume, play
+from ..train.play import play
+from ..train.run import Listener, Run, begin_or_resume
 from .study import Study, Trial
 
 

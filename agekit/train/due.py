@@ -29,6 +29,11 @@ class Due:
         return self.log or self.checkpoint or self.metrics or self.gradients
 
     @property
+    def more_than_a_line(self) -> bool:
+        """Whether something is that goes by how the game stands then, and not by the numbers of the step alone."""
+        return self.pictures or self.checkpoint or self.metrics or self.gradients or self.look
+
+    @property
     def anything(self) -> bool:
         """Whether the first rank has something to do besides playing, for which the others wait."""
         return any(vars(self).values())

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection
 from contextlib import ExitStack
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -25,19 +25,16 @@ from ..plugins import Loaded
 from ..recipe.find import shipped
 from ..report.metrics import MetricsFile
 from . import checkpoint as saved
-from .best import forget_surpassed, keep_best
 from .compute import explained, own_device, prepare_compute
-from .dashboard import open_board, summary
+from .dashboard import open_board
 from .data import RunData, check_unchanged, mark_changes, prepare_all
-from .due import due_after
 from .folder import RunFolder, check_name, check_own, create, open_run
 from .following import check_alike, check_same, in_turn, lead
 from .provenance import provenance
 from .recovery import restore_last, settle
-from .sentinel import Sentinel, checks
-from .signals import stop_signals
+from .sentinel import Sentinel
 from .sources import check_sources, load_programs, load_sources
-from .upkeep import alone, standing, writing
+from .upkeep import alone, writing
 from .watch import Watch
 
 
@@ -200,80 +197,3 @@ def _opened(
     watch = Watch(folder, game, gallery, board, metrics, data.features, spent)
     sentinel = Sentinel(folder, game, gallery, watch, state.get("sentinel", {}))
     return Run(folder, recipe, data, game, watch, sentinel, lock, tuple(state.get("damaged", ())))
-
-
-def play(run: Run, listener: Listener) -> bool:
-    """Play a run to its end, or until it is interrupted; whether it came to its end.
-
-    Ctrl-C, SIGTERM and SIGHUP let the step in hand finish, and write a checkpoint. Raises `RunError` where the game
-    dies and is to stop, or the folder cannot be written.
-    """
-    game, watch, sentinel, ranks = run.game, run.watch, run.sentinel, run.game.ranks
-    listener.begins(run)
-    watch.begin()
-    stopping = False
-    try:
-        with (
-            writing(run.folder),
-            explained(run.recipe.compute, lambda: standing(run.folder)),
-            stop_signals(ranks) as stopped,
-        ):
-            if sentinel.needs_first:
-                sentinel.mark()
-                checkpoint(run)
-            ranks.tell()
-            while not run.finished and not stopping:
-                # ---- one step
-                report = game.step()
-                listener.stepped(run)
-                # ---- is the game alive? where it goes back, it is as if what came after had never been
-                due, stopping = due_after(game), ranks.any(stopped())
-                deaths = sentinel.examine(report, look=due.look, written=stopping or due.line or due.pictures)
-                if deaths and sentinel.answer(deaths, report):
-                    checkpoint(run)
-                    ranks.tell(saved.name_of(game))
-                    continue
-                # ---- what is due; a checkpoint also when asked to stop, so that nothing is lost
-                judged = watch.judge(listener.judging) if due.metrics else {}
-                pulled = watch.pull(report) if due.gradients else None
-                if due.line or deaths:
-                    listener.logged(run, watch.log(report, judged, sentinel.events(), pulled))
-                if due.pictures:
-                    watch.look()
-                if judged:
-                    keep_best(run.folder.best, game, run.gallery, judged, _extra(run))
-                if due.milestone:
-                    sentinel.mark()
-                # ---- the checkpoint comes last: what is there before it is made again where the run is killed
-                if run.finished:
-                    watch.board.hparams(*summary(run.recipe, run.folder), game.steps_done)
-                if stopping or due.checkpoint:
-                    checkpoint(run)
-                if due.anything or stopping or checks(game):
-                    ranks.tell()  # the others have waited meanwhile
-    finally:
-        run.close()
-    listener.ends(run, interrupted=not run.finished)
-    return run.finished
-
-
-def checkpoint(run: Run) -> saved.Checkpoint:
-    """Write a checkpoint of a run as it stands."""
-    run.gallery.recalibrate()
-    run.watch.metrics.sync()
-    keep, spared = run.recipe.run.keep, run.sentinel.state.healthy
-    written = saved.save(run.folder.checkpoints, run.game, run.gallery, _extra(run), keep, spared)
-    forget_surpassed(run.folder.best, run.folder.checkpoints)
-    return written
-
-
-def _extra(run: Run) -> dict[str, Any]:
-    return {
-        "metrics_bytes": run.watch.metrics.bytes,
-        "metrics_sha256": run.watch.metrics.sha256,
-        "elapsed_seconds": run.watch.elapsed_seconds,
-        "sentinel": asdict(run.sentinel.state),
-    }
-
-
-__all__ = ["Run", "checkpoint", "open_run", "play", "resume", "start"]

@@ -8,11 +8,12 @@ from typing import Any
 
 import torch
 from pydantic import TypeAdapter, ValidationError
+from torch import Tensor
 
 from ..errors import RunError
 from ..game.deaths import Death, not_finite, signs
 from ..game.game import Game
-from ..game.step import Number, Step, none_of, numbers, shown
+from ..game.step import Finite, Number, Step, numbers, shown
 from ..game.views import Gallery
 from ..game.vitals import Monitor
 from ..recipe.tables import Sentinel as Settings
@@ -45,6 +46,18 @@ class State:
 
 
 STATE = TypeAdapter(State)
+
+
+@dataclass(frozen=True)
+class Question:
+    """What is to be examined after a step: the numbers since the last question, and named tensors; or none of it."""
+
+    step: Step
+    look: bool
+    numbers: Sequence[tuple[Step, Number]] = ()
+    tensors: Sequence[str] = ()
+    finite: tuple[Finite, Finite] | None = None
+    """Whether they are, these and those."""
 
 
 class Sentinel:
@@ -84,19 +97,33 @@ class Sentinel:
         if not self.state.seen:
             self.state.healthy = saved.name_of(self.game)
 
-    def examine(self, step: Step, *, look: bool, written: bool) -> list[Death]:
-        """The deaths that are certain after this step, and were not told before.
+    def ask(self, step: Step, *, look: bool, written: bool) -> Question:
+        """Ask the device for what is to be examined after this step; nobody waits for it.
 
         A `look` takes the vital signs; where something is about to be `written`, it is seen to that all numbers are
-        some. On a device that computes behind our back, numbers are otherwise remembered, without waiting for it.
+        some. On a device that computes behind our back, numbers are otherwise remembered.
         """
         self._recent.append(step)
         look &= self.settings.action != "off"
-        if self.settings.skips and (dead := self._skipped(step)):
+        whole, game = look or written, self.game
+        if not whole and not checks(game):
+            return Question(step, look)
+        made = [(one, number) for one in self._recent for number in numbers(one.made, skipped=False)]
+        self._recent.clear()
+        tensors: dict[str, Tensor] = {}
+        if whole:
+            tensors = {f"the tensor {name}": tensor for name, tensor in game.named_tensors()}
+            tensors |= {f"the controller's {name}": tensor for name, tensor in game.controllers.named_tensors()}
+        finite = Finite([one.value for _, one in made], game.device), Finite(list(tensors.values()), game.device)
+        return Question(step, look, made, list(tensors), finite)
+
+    def examine(self, question: Question) -> list[Death]:
+        """The deaths that are certain after a step, and were not told before."""
+        if self.settings.skips and (dead := self._skipped(question.step)):
             return [dead]
-        if (look or written or checks(self.game)) and (dead := self._not_finite(whole=look or written)):
+        if dead := self._not_finite(question):
             return [dead]
-        return self._dead(step) if look else []
+        return self._dead(question.step) if question.look else []
 
     def _skipped(self, step: Step) -> Death | None:
         """Note the updates that were skipped, and why; the last of them where they were too many in a row."""
@@ -124,22 +151,19 @@ class Sentinel:
         certain = [one for one in found if before.seen[one.key] >= self.settings.patience]
         return [one for one in certain if one.key not in before.told]
 
-    def _not_finite(self, *, whole: bool) -> Death | None:
-        """The first number since the last check that is none; of the `whole`, or else the first tensor that is not."""
-        game = self.game
-        made = [(step, number) for step in self._recent for number in numbers(step.made, skipped=False)]
-        self._recent.clear()
-        if none := none_of([number.value for _, number in made], game.device):
+    def _not_finite(self, question: Question) -> Death | None:
+        """The first of the numbers that is none, or else the first tensor that is not finite."""
+        if question.finite is None:
+            return None
+        game, made = self.game, question.numbers
+        if none := question.finite[0].none():
             step, first = made[none[0]]
             found = [made[position][1] for position in none if made[position][0] is step]
             write_fault(self.folder, game, step, found, self.state.factors)
             return self._named(step, first)
-        if not whole:
-            return None
-        tensors = [(f"the tensor {name}", tensor) for name, tensor in game.named_tensors()]
-        tensors += [(f"the controller's {name}", tensor) for name, tensor in game.controllers.named_tensors()]
-        if none := none_of([tensor for _, tensor in tensors], game.device):
-            return not_finite(game.steps_done, tensors[none[0]][0], "not finite", game.recipe, game.stage)
+        if none := question.finite[1].none():
+            first_tensor = question.tensors[none[0]]
+            return not_finite(question.step.number + 1, first_tensor, "not finite", game.recipe, game.stage)
         return None
 
     def _named(self, step: Step, number: Number) -> Death:
@@ -205,6 +229,11 @@ def checks(game: Game) -> bool:
     return at_once or game.stage.sentinel.skips > 0
 
 
+def may_wait(game: Game) -> bool:
+    """Whether the numbers of this step, where nothing else is wanted, are read when the next one is under way."""
+    return computes_ahead(game.device) and game.ranks.count == 1 and game.stage_step < game.stage_steps
+
+
 def computes_ahead(device: torch.device) -> bool:
-    """Whether numbers are on their way when the host asks, so that to look at them is to wait."""
+    """Whether numbers are on their way when the host asks, so that to look at them at once is to wait."""
     return device.type != "cpu"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
@@ -21,7 +21,7 @@ from ..game.judge import Judge, Judgement, Report
 from ..game.plan import ViewPlan
 from ..game.pulls import Pulls, pulls
 from ..game.samples import Memory
-from ..game.step import Step
+from ..game.step import Coming, Step
 from ..game.views import Gallery, Shown, part_size
 from ..report.board import Board
 from ..report.console import told
@@ -85,17 +85,19 @@ class Watch:
         judged: Mapping[str, Judgement],
         events: Sequence[Mapping[str, Any]] = (),
         pulled: Mapping[str, Pulls] | None = None,
+        asked: Coming | None = None,
     ) -> dict[str, Any]:
-        """Write one line: the terms, as far as they are numbers, what else was measured, and the curves of all.
+        """Write a step's line: the terms, as far as they are numbers, what else was measured, and the curves of all.
 
-        `events` are what the sentinel has to say.
+        `events` are what the sentinel has to say; the step's own numbers may have been `asked` for before.
         """
+        done, fetched = step.number + 1, iter((asked or step.ask(self.game.device)).read())
         line: dict[str, Any] = {
-            "step": self.game.steps_done,
+            "step": done,
             "stage": self.game.stage.keys.name,
-            "epoch": self.game.stage_step // self.game.steps_per_epoch,
-            "terms": _numbers(step.terms),
-            "weights": _numbers(step.weights),
+            "epoch": (step.stage_step + 1) // self.game.steps_per_epoch,
+            "terms": _numbers(step.terms, fetched),
+            "weights": _numbers(step.weights, fetched),
             "learning_rates": step.rates,
         }
         if judged:
@@ -103,17 +105,17 @@ class Watch:
             line["protocol"] = {name: asdict(one.protocol) for name, one in judged.items()}
         if events:
             line["sentinel"] = list(events)
-            self.board.text("sentinel", "\n\n".join(map(told, events)), self.game.steps_done)
+            self.board.text("sentinel", "\n\n".join(map(told, events)), done)
         if pulled:
             line["gradients"] = {player: _plain(one.norms) for player, one in pulled.items()}
             line["cosines"] = {player: _plain(one.cosines) for player, one in pulled.items()}
-        line["clock"] = {"elapsed_seconds": round(self.elapsed_seconds, 3), "images_per_second": self._rate()}
+        line["clock"] = {"elapsed_seconds": round(self.elapsed_seconds, 3), "images_per_second": self._rate(done)}
         if reasons := self.game.unrecorded():
             line["clock"]["unrecorded"] = reasons
         if pulled:
             line["clock"]["gradients_seconds"] = round(self._pulling_seconds, 3)
         self.metrics.write(line)
-        self.board.scalars(curves(line), self.game.steps_done)
+        self.board.scalars(curves(line), done)
         return line
 
     def go_back(self, kept_bytes: int) -> None:
@@ -123,9 +125,9 @@ class Watch:
         self.board = Board(self.folder.events, self.game.steps_done)
         self._last = time.monotonic(), self.game.steps_done
 
-    def _rate(self) -> float:
-        """Samples a second of wall-clock time since the last line."""
-        now, before = (time.monotonic(), self.game.steps_done), self._last
+    def _rate(self, done: int) -> float:
+        """Samples a second of wall-clock time since the last line, at so many steps."""
+        now, before = (time.monotonic(), done), self._last
         self._last = now
         return round((now[1] - before[1]) * self.game.stage.batch / max(now[0] - before[0], 1e-9), 1)
 
@@ -194,19 +196,15 @@ def _plain(values: Mapping[str, float]) -> dict[str, float | str]:
     return {name: plain(value) for name, value in values.items()}
 
 
-def _numbers(values: Mapping[str, Mapping[str, float | Tensor]]) -> dict[str, dict[str, float]]:
-    """Numbers by player and term, fetched from the device; what is none is left out."""
-    every = [value for inner in values.values() for value in inner.values()]
-    fetched = iter(_fetched(every))
-    numbers = {player: {name: next(fetched) for name in inner} for player, inner in values.items()}
+def _numbers(
+    values: Mapping[str, Mapping[str, float | Tensor]], fetched: Iterator[float]
+) -> dict[str, dict[str, float]]:
+    """Numbers by player and term, those of the device as they were fetched; what is none is left out."""
+    numbers = {
+        player: {name: next(fetched) if isinstance(value, Tensor) else value for name, value in inner.items()}
+        for player, inner in values.items()
+    }
     return {player: {n: v for n, v in inner.items() if math.isfinite(v)} for player, inner in numbers.items()}
-
-
-def _fetched(values: Sequence[float | Tensor]) -> list[float]:
-    """All of them as numbers, those on the device in one go."""
-    there = [value.double() for value in values if isinstance(value, Tensor)]
-    numbers = iter(torch.stack(there).tolist() if there else [])
-    return [next(numbers) if isinstance(value, Tensor) else value for value in values]
 
 
 def picture_of(shown: Shown) -> np.ndarray | None:

@@ -20,11 +20,12 @@ from agekit.game.load import load_recipe
 from agekit.game.views import Gallery
 from agekit.report.board import EVENTS
 from agekit.train import checkpoint as saved
-from agekit.train import run
+from agekit.train import play
 from agekit.train.compute import prepare_compute
 from agekit.train.data import prepare_all
 from agekit.train.folder import RunFolder, open_run
 from agekit.train.recovery import restore_last
+from agekit.train.run import Run
 from agekit.train.verify import verify
 
 from . import trained
@@ -159,15 +160,15 @@ def _ends_after(step: int) -> Callable[[], None]:
     """Kill this process when it has written the checkpoint of this step."""
 
     def watch() -> None:
-        write = run.checkpoint
+        write = play.checkpoint
 
-        def written(one: run.Run) -> saved.Checkpoint:
+        def written(one: Run) -> saved.Checkpoint:
             done = write(one)
             if one.game.steps_done == step:
                 kill()
             return done
 
-        run.checkpoint = written  # type: ignore[assignment]
+        play.checkpoint = written  # type: ignore[assignment]
 
     return watch
 
