@@ -8,7 +8,7 @@ import torch
 from torch.utils._python_dispatch import TorchDispatchMode
 
 from agekit.contracts import DataField
-from agekit.game.batches import Batches, Layout
+from agekit.game.batches import Batches, Layout, _scaled, _scaled_on_cpu
 
 COUNT, SIZE = 40, 16
 FIELDS = {
@@ -34,7 +34,7 @@ class Passes(TorchDispatchMode):
         return operation(*arguments, **(named or {}))
 
 
-def batches_of(monkeypatch, *, resident, layout):
+def batches_of(monkeypatch, layout, *, resident):
     draw = np.random.default_rng(0)
     levels = {"image": 256, "classes": 2, "vector": 256}
     arrays = {
@@ -43,7 +43,7 @@ def batches_of(monkeypatch, *, resident, layout):
     }
     arrays["factors"] = arrays["factors"].astype(np.float32)
     batches = Batches(arrays, FIELDS, layout)
-    there = {name: torch.from_numpy(array) for name, array in arrays.items()}
+    there = {name: torch.from_numpy(array).to(layout.device) for name, array in arrays.items()}
     monkeypatch.setattr(Batches, "_settled", lambda self, name: there[name] if resident else None)
     return batches
 
@@ -55,7 +55,7 @@ def test_data_that_lives_on_the_device_has_the_same_values_and_layout(monkeypatc
     mirrored = torch.arange(SIZE) % 3 == 0 if flips else None
     found = []
     for resident in (True, False):
-        batches = batches_of(monkeypatch, resident=resident, layout=layout)
+        batches = batches_of(monkeypatch, layout, resident=resident)
         brought = batches.bring(CHOSEN, FIELDS)
         found += [batches.values(brought, FIELDS, mirrored), batches.values(brought, FIELDS, mirrored, slice(4, 11))]
     there, part_there, here, part_here = found
@@ -68,10 +68,24 @@ def test_data_that_lives_on_the_device_has_the_same_values_and_layout(monkeypatc
         assert there[name].is_contiguous(memory_format=torch.channels_last if last else torch.contiguous_format)
 
 
-def test_an_image_is_gathered_and_flipped_in_one_pass_and_scaled_and_laid_out_in_another(monkeypatch):
-    batches = batches_of(monkeypatch, resident=True, layout=Layout(torch.device("cpu"), channels_last=True))
+@pytest.mark.parametrize("channels_last", [True, False])
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
+def test_a_device_and_the_cpu_scale_to_the_same_values_and_layout(channels_last, dtype):
+    layout = Layout(torch.device("cpu"), dtype, channels_last)
+    stored = torch.arange(256, dtype=torch.uint8).repeat(9).view(4, 3, 16, 12)
+    for bytes_ in (stored, stored.permute(0, 1, 3, 2), stored[:, :1]):
+        one, other = _scaled(bytes_, layout), _scaled_on_cpu(bytes_, layout)
+        assert torch.equal(one, other)
+        assert one.stride() == other.stride()
+        assert (one.min().item(), one.max().item()) == (-1, 1)
+
+
+def test_a_device_gathers_and_flips_in_one_pass_and_scales_and_lays_out_in_another(monkeypatch):
+    """Counted where nothing is computed."""
+    meta = torch.device("meta")
+    batches = batches_of(monkeypatch, Layout(meta, channels_last=True), resident=True)
     brought = batches.bring(CHOSEN, ["x"])
-    for flips, of_columns in ((torch.arange(SIZE) % 2 == 0, {"where": 1}), (None, {})):
+    for flips, of_columns in ((torch.empty(SIZE, dtype=torch.bool, device=meta), {"where": 1}), (None, {})):
         batches.values(brought, ["x"], flips)  # what is kept is there
         with Passes() as passes:
             batches.values(brought, ["x"], flips)

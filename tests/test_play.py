@@ -1,18 +1,26 @@
 """Numbers that are on their way while the next step is played: lines are late then, and are the same."""
 
+import json
 import signal
+from contextlib import nullcontext
+from pathlib import Path
 
 import pytest
 import torch
 
+from agekit import PluginError, RunError
 from agekit.game.step import Coming, Finite
+from agekit.report.board import Board
 from agekit.train import sentinel
 
 from .runs import Quiet, begin, go_on, left_behind
+from .test_sentinel import POINT
+from .tiny import TINY
 
 pytestmark = pytest.mark.usefixtures("elsewhere")
 
 CPU = torch.device("cpu")
+RARELY = ("run.checkpoint_every=200", "run.pictures_every=200")
 OFTEN = ("run.log_every=1", "run.checkpoint_every=3", "run.pictures_every=4")
 BLOWN = ("players.generator.optimizer.lr=1e30", "sentinel.factor=1e-33", "sentinel.action=roll back")
 
@@ -29,6 +37,11 @@ class Diary(Quiet):
 
     def logged(self, run, line):
         self.told.append(("line", line["step"], run.game.steps_done))
+
+
+def lines_of(name):
+    lines = [json.loads(line) for line in Path(f"runs/{name}/metrics.jsonl").read_text().splitlines()]
+    return [{key: value for key, value in line.items() if key != "clock"} for line in lines]
 
 
 @pytest.fixture
@@ -50,6 +63,26 @@ def test_a_line_is_written_when_the_next_step_is_under_way(ahead):
     assert diary.told[:4] == [("played", 1), ("line", 1, 2), ("played", 2), ("line", 2, 3)]
 
 
+def test_lines_are_late_at_the_intervals_of_a_recipe_that_names_none(ahead):
+    """Every line falls together with a look at the vital signs there."""
+    ahead()
+    diary = Diary()
+    text = TINY.replace("log_every        = 3\n", "")
+    run = begin("default", text, diary, ("run.steps=120", *RARELY))
+    lines = [(step, stood) for what, step, *rest in diary.told if what == "line" for stood in rest]
+    assert lines == [(50, 51), (100, 101), (120, 120)]
+    assert run.recipe.stages[0].sentinel.every == 50
+
+
+def test_a_run_without_a_line_before_its_last_step_ends_well_and_once(ahead, monkeypatch):
+    told = []
+    monkeypatch.setattr(Board, "hparams", lambda self, *given: told.append(given))
+    ahead()
+    run = begin("rare", TINY, settings=("run.log_every=50", *RARELY))
+    assert run.finished
+    assert len(told) == 1
+
+
 @pytest.mark.parametrize("after", [1, 2, 7])
 def test_who_is_stopped_with_a_line_to_come_writes_it(ahead, after):
     begin("whole", settings=OFTEN)
@@ -66,6 +99,61 @@ def test_a_death_that_shows_late_takes_the_game_back_as_one_that_shows_at_once(a
     ahead()
     begin("late", settings=settings)
     assert left_behind("late") == left_behind("at-once")
+
+
+@pytest.mark.parametrize("action", ["warn", "roll back", "stop"])
+def test_vital_signs_that_are_read_late_are_answered_as_at_once(ahead, action):
+    """`log_every` is that of looks, so that a death is told in the line of its step."""
+    settings = (*POINT, "run.steps=45", "run.log_every=10", f"sentinel.action={action}", "sentinel.rollbacks=1")
+    for name in ("at-once", "late"):
+        with nullcontext() if action == "warn" else pytest.raises(RunError, match=r"step \d0: codes are at a point"):
+            begin(name, TINY, settings=settings)
+        ahead()
+    at_once, late = (lines_of(name) for name in ("at-once", "late"))
+    assert at_once == late
+    assert action in [event["action"] for line in late for event in line.get("sentinel", ())]
+
+
+def failing(step):
+    """A listener after whose step every network refuses to play on."""
+
+    def refuse(*_):
+        raise RuntimeError("no more")
+
+    class Failing(Quiet):
+        def stepped(self, run):
+            if run.game.steps_done == step:
+                run.game.networks["e"].register_forward_pre_hook(refuse)
+
+    return Failing()
+
+
+def test_a_line_that_is_owed_is_written_though_the_next_step_fails(ahead):
+    ahead()
+    with pytest.raises(PluginError, match="no more"):
+        begin("fails", TINY, failing(4), ("run.log_every=4", *RARELY))
+    assert [line["step"] for line in lines_of("fails")] == [4]
+
+
+def test_a_death_whose_step_is_over_is_answered_though_the_next_step_fails(ahead):
+    """What is no number may be refused by whoever meets it next."""
+
+    class Brittle(Quiet):
+        def stepped(self, run):
+            if run.game.steps_done == 4 and not run.sentinel.state.rollbacks:
+                run.game.networks["g"].register_forward_pre_hook(self.refuse)
+                for weight in run.game.networks["g"].parameters():
+                    weight.data.fill_(float("nan"))
+
+        def refuse(self, network, inputs):
+            if any(not weight.isfinite().all() for weight in network.parameters()):
+                raise ValueError("nothing is made of this")
+
+    ahead()
+    settings = ("run.log_every=4", *RARELY, "sentinel.action=roll back", "sentinel.every=100")
+    run = begin("goes-back", TINY, Brittle(), settings)
+    assert run.finished
+    assert run.sentinel.state.rollbacks == 1
 
 
 def test_numbers_are_those_of_when_they_were_asked_for():

@@ -124,7 +124,7 @@ def test_a_warning_is_on_the_console_once(capsys):
 
 
 def test_who_does_not_want_to_know_is_not_told(monkeypatch):
-    monkeypatch.setattr(Monitor, "look", None)
+    monkeypatch.setattr(Monitor, "ask", None)
     begin("deaf", TINY, settings=(*POINT, "run.steps=30", "sentinel.action=off"))
     assert events("deaf") == []
 

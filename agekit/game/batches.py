@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import cache, lru_cache
 
 import numpy as np
 import torch
@@ -38,10 +38,24 @@ def as_values(stored: Tensor, field: DataField, layout: Layout) -> Tensor:
         return stored.to(torch.int64, memory_format=torch.contiguous_format)
     if field.values == "vector":
         return stored.to(layout.dtype)
+    return (_scaled_on_cpu if stored.device.type == "cpu" else _scaled)(stored, layout)
+
+
+def _scaled(stored: Tensor, layout: Layout) -> Tensor:
+    """Bytes scaled to [−1, 1] and laid out, in one pass."""
     memory = torch.channels_last if layout.channels_last and stored.ndim == 4 else torch.contiguous_format
     values = torch.empty(stored.shape, dtype=layout.dtype, device=stored.device, memory_format=memory)
     least, half = _kept((-1.0, 127.5), layout.dtype, stored.device)
     return torch.addcdiv(least, stored, half, out=values)
+
+
+def _scaled_on_cpu(stored: Tensor, layout: Layout) -> Tensor:
+    """The same numbers: a CPU makes floats of bytes before it does anything else, and lays bytes out sooner."""
+    if layout.channels_last and stored.ndim == 4:
+        stored = torch.stack(stored.unbind(1), dim=-1).permute(0, 3, 1, 2)
+    else:
+        stored = stored.contiguous()
+    return torch.div(stored, torch.tensor(127.5, dtype=layout.dtype)).sub_(1)
 
 
 def as_stored(image: Tensor) -> np.ndarray:
@@ -149,7 +163,7 @@ def _exchanged(pairs: Sequence[tuple[int, int]], count: int) -> tuple[int, ...]:
     return tuple(order)
 
 
-@lru_cache(maxsize=64)
+@cache
 def _kept(numbers: tuple[float, ...], dtype: torch.dtype, device: torch.device) -> Tensor:
-    """Numbers on a device: brought there once, for that is waited for."""
+    """Numbers on a device, brought there once, for that is waited for; and kept, for recordings read them."""
     return torch.tensor(numbers, dtype=dtype, device=device)

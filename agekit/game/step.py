@@ -41,18 +41,29 @@ class Coming:
     """Numbers on their way from the device: they are those of the moment they were asked for, whatever it does next."""
 
     def __init__(self, values: Sequence[Tensor], device: torch.device) -> None:
-        asked = torch.stack([value.detach().double().to(device) for value in values]) if values else torch.empty(0)
+        self._shapes = [value.shape for value in values]
+        flat = [value.detach().to(device, torch.float64).flatten() for value in values]
+        asked = torch.cat(flat) if flat else torch.empty(0)
         self._numbers = asked.to("cpu", non_blocking=True)
         self._there = torch.cuda.Event() if asked.is_cuda else None  # type: ignore[no-untyped-call]
         if self._there is not None:
-            self._there.record()
+            self._there.record(torch.cuda.current_stream(asked.device))
 
     def read(self) -> list[float]:
-        """All of them; waits until they are there."""
+        """All of them, one after another; waits until they are there."""
+        numbers: list[float] = self._waited().tolist()
+        return numbers
+
+    def tensors(self) -> list[Tensor]:
+        """Each of the values, in float64 on the host; waits until they are there."""
+        sizes = [shape.numel() for shape in self._shapes]
+        parts: Sequence[Tensor] = self._waited().split(sizes)  # type: ignore[no-untyped-call]
+        return [part.view(shape) for part, shape in zip(parts, self._shapes, strict=True)]
+
+    def _waited(self) -> Tensor:
         if self._there is not None:
             self._there.synchronize()
-        numbers: list[float] = self._numbers.tolist()
-        return numbers
+        return self._numbers
 
 
 @dataclass

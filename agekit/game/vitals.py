@@ -20,6 +20,7 @@ from .check import view_expressions
 from .flow import Flow
 from .game import Game
 from .graph import Graph, Node
+from .step import Coming
 
 SAMPLES = 64
 """Samples that are looked at, in batches no larger than those of training."""
@@ -74,6 +75,16 @@ class Watched:
     like: int | None
 
 
+@dataclass(frozen=True)
+class Judged:
+    """A player's terms, by name, on the scores of one of its own critics; and what scores of 0 would cost it."""
+
+    player: str
+    of: str
+    terms: tuple[str, ...]
+    indifferent: float
+
+
 class Monitor:
     """Takes the vital signs of a stage of a game.
 
@@ -83,7 +94,7 @@ class Monitor:
     """
 
     def __init__(self, game: Game) -> None:
-        self.game, self.graph = game, Graph(game.scope)
+        self.game, self.graph, self.stage = game, Graph(game.scope), game.stage
         stage, whole = game.stage, Graph(game.scope)
         for expression in _expressions(stage):
             whole.add(expression)
@@ -91,26 +102,46 @@ class Monitor:
         clouds = {node.text: None for node in made if node.space.kind == CODE} | dict(_compared(stage, game))
         self.clouds = [self._watched(text, like) for text, like in clouds.items()]
         self.contrasts = [self._watched(node.text, node.space.kind) for node in made if _follows(node, whole)]
+        self.judged = list(_judged(stage))
         nodes = self.graph.nodes
-        self.drawn = [_reached(nodes, index, "draw") for index in range(len(nodes))]
+        self.drawn = [_reached(nodes, one.node, "draw") for one in self.clouds]
         self.conditional = [_reached(nodes, one.node, "field") for one in self.contrasts]
 
     def _watched(self, text: str, like: str | None) -> Watched:
         add = self.graph.add
         return Watched(add(parse_expression(text)), None if like is None else add(parse_expression(like)))
 
-    @torch.no_grad()
     def look(self, terms: Mapping[str, Mapping[str, Tensor]]) -> Vitals:
         """The vital signs; `terms` are those of the last step, by player."""
-        size = min(self.game.stage.batch, SAMPLES)
+        return self.signs(self.ask(terms))
+
+    @torch.no_grad()
+    def ask(self, terms: Mapping[str, Mapping[str, Tensor]]) -> Coming:
+        """Ask the device for what the vital signs are computed of, as the game stands; nobody waits for it."""
+        size = min(self.stage.batch, SAMPLES)
         flows = [self._flow(part, size, 0) for part in range(-(-SAMPLES // size))]
         others = [self._flow(part, size, 1) for part in range(len(flows))] if any(self.conditional) else flows
-        clouds = tuple(self._cloud(one, flows) for one in self.clouds)
-        contrasts = tuple(
-            self._contrast(one, flows, others if moved else None)
-            for one, moved in zip(self.contrasts, self.conditional, strict=True)
-        )
-        return Vitals(clouds, contrasts, tuple(_verdicts(self.game.stage, terms)))
+        asked: list[Tensor] = []
+        for watched in self.clouds:
+            asked += self._codes(watched, flows), self._full(watched, flows)
+        for watched, moved in zip(self.contrasts, self.conditional, strict=True):
+            asked += self._squares(watched, flows, others if moved else None)
+        for judged in self.judged:
+            asked.append(torch.stack([terms[judged.player][name].double() for name in judged.terms]).sum())
+        return Coming(asked, self.game.device)
+
+    def signs(self, asked: Coming) -> Vitals:
+        """The vital signs, of what was asked for."""
+        found, nodes = iter(asked.tensors()), self.graph.nodes
+        clouds = []
+        for watched, drawn in zip(self.clouds, self.drawn, strict=True):
+            clouds.append(_cloud(nodes[watched.node].text, next(found), next(found), drawn=drawn))
+        contrasts = []
+        for watched in self.contrasts:
+            share = _share(next(found), next(found))
+            contrasts.append(Contrast(nodes[watched.node].text, math.sqrt(share)))
+        verdicts = [Verdict(one.player, one.of, next(found).item() / one.indifferent) for one in self.judged]
+        return Vitals(tuple(clouds), tuple(contrasts), tuple(verdicts))
 
     def _flow(self, part: int, size: int, shift: int) -> Flow:
         """A batch; with a `shift`, each sample of the data meets the draws of another."""
@@ -125,13 +156,11 @@ class Monitor:
             leaves |= data.take(chosen, fields)
         return evaluate(game, nodes, leaves, {}, key, by_batch=True)
 
-    def _cloud(self, watched: Watched, flows: Sequence[Flow]) -> Cloud:
+    def _codes(self, watched: Watched, flows: Sequence[Flow]) -> Tensor:
+        """Vectors [n, d]; where the data itself is encoded as distributions, their means."""
         node = self.graph.nodes[watched.node]
         direct = all(not _reached(self.graph.nodes, index, "network") for index in node.arguments)
-        codes = _values(flows, watched.node, mean=direct)
-        along = torch.linalg.svdvals(codes - codes.mean(0)).square()
-        spread, line = _share(_variance(codes), self._full(watched, flows)), _share(along[0], along.sum())
-        return Cloud(node.text, self.drawn[watched.node], spread, line, codes.shape[1])
+        return _values(flows, watched.node, mean=direct)
 
     def _full(self, watched: Watched, flows: Sequence[Flow]) -> Tensor:
         """The variance of a coordinate that vectors should have."""
@@ -139,15 +168,17 @@ class Monitor:
             return _variance(_values(flows, watched.like))
         reference = self.game.recipe.reference
         assert reference is not None  # noqa: S101 - where there are codes, there is one
-        return torch.tensor(reference.variance, dtype=torch.float64, device=self.game.device)
+        return torch.full((), reference.variance, dtype=torch.float64, device=self.game.device)
 
-    def _contrast(self, watched: Watched, flows: Sequence[Flow], others: Sequence[Flow] | None) -> Contrast:
-        """Each sample beside another, of other draws; what is made of draws alone has others in its own batch."""
+    def _squares(self, watched: Watched, flows: Sequence[Flow], others: Sequence[Flow] | None) -> tuple[Tensor, Tensor]:
+        """The mean squared deviation of what is made, and of the data: each sample beside another.
+
+        What is made has other draws there; what is made of draws alone has others in its own batch.
+        """
         assert watched.like is not None  # noqa: S101 - what is made is of the kind of some field
         made, data = _values(flows, watched.node), _values(flows, watched.like)
         other = made.roll(1, 0) if others is None else _values(others, watched.node)
-        share = _share((made - other).square().mean(), (data - data.roll(1, 0)).square().mean())
-        return Contrast(self.graph.nodes[watched.node].text, math.sqrt(share))
+        return (made - other).square().mean(), (data - data.roll(1, 0)).square().mean()
 
 
 def _expressions(stage: BoundStage) -> Iterator[Expression]:
@@ -197,6 +228,11 @@ def _is_law(flow: Flow, node: int) -> bool:
     return isinstance(flow.values[node], Distribution)
 
 
+def _cloud(of: str, codes: Tensor, full: Tensor, *, drawn: bool) -> Cloud:
+    along = torch.linalg.svdvals(codes - codes.mean(0)).square()
+    return Cloud(of, drawn, _share(_variance(codes), full), _share(along[0], along.sum()), codes.shape[1])
+
+
 def _share(part: Tensor, whole: Tensor) -> float:
     """A part as a share of a whole; of nothing, everything, since nothing is to be had of it."""
     return part.item() / whole.item() if whole.item() > 0 else 1.0
@@ -207,16 +243,16 @@ def _variance(values: Tensor) -> Tensor:
     return (values - values.mean(0)).square().mean()
 
 
-def _verdicts(stage: BoundStage, terms: Mapping[str, Mapping[str, Tensor]]) -> Iterator[Verdict]:
-    """Each player's verdict on the scores of its own critics, where indifference, a score of 0, costs it anything."""
+def _judged(stage: BoundStage) -> Iterator[Judged]:
+    """What players judge by the scores of their own critics, where indifference costs them anything."""
     for player in stage.players:
-        judged: dict[str, list[Term]] = {}
+        critics: dict[str, list[Term]] = {}
         for term in player.terms:
             score = term.operands.get("of")
             if isinstance(term.loss, Adversarial) and isinstance(score, Call) and score.name in player.owns:
-                judged.setdefault(score.name, []).append(term)
-        for own in judged.values():
-            costs = sum(term.loss(torch.zeros(1)).mean().item() for term in own)
-            if costs > 0:
-                left = sum(terms[player.name][term.name].item() for term in own) / costs
-                yield Verdict(player.name, " and ".join(str(term.operands["of"]) for term in own), left)
+                critics.setdefault(score.name, []).append(term)
+        for own in critics.values():
+            indifferent = sum(term.loss(torch.zeros(1)).mean().item() for term in own)
+            if indifferent > 0:
+                of = " and ".join(str(term.operands["of"]) for term in own)
+                yield Judged(player.name, of, tuple(term.name for term in own), indifferent)

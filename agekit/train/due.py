@@ -30,8 +30,8 @@ class Due:
 
     @property
     def more_than_a_line(self) -> bool:
-        """Whether something is that goes by how the game stands then, and not by the numbers of the step alone."""
-        return self.pictures or self.checkpoint or self.metrics or self.gradients or self.look
+        """Whether something is that cannot be asked of the device and read later."""
+        return self.pictures or self.checkpoint or self.metrics or self.gradients
 
     @property
     def anything(self) -> bool:
@@ -50,7 +50,7 @@ def due_after(game: Game) -> Due:
         milestone=falls(game, settings.checkpoint_every),
         metrics=bool(game.metrics) and (finished or falls(game, settings.metrics_every)),
         gradients=gradients != "never" and (finished or falls(game, gradients)),
-        look=falls(game, game.stage.sentinel.every),
+        look=game.stage.sentinel.action != "off" and falls(game, game.stage.sentinel.every),
     )
 
 

@@ -39,9 +39,14 @@ def play(run: Run, listener: Listener) -> bool:
                 checkpoint(run)
             ranks.tell()
             while not run.finished and not stopping:
-                # ---- one step
-                report = game.step()
-                # ---- what the one before is still owed
+                # ---- one step; and what the one before is still owed, also where this one fails
+                try:
+                    report = game.step()
+                except Exception:
+                    if owed is None or _settled(run, listener, owed):
+                        raise
+                    owed = None
+                    continue
                 if owed and not _settled(run, listener, owed):
                     owed = None
                     continue
@@ -93,7 +98,7 @@ def _settled(run: Run, listener: Listener, owed: Owed) -> bool:
     if due.milestone:
         sentinel.mark()
     # ---- the checkpoint comes last: what is there before it is made again where the run is killed
-    if run.finished:
+    if report.number + 1 >= run.total_steps:
         watch.board.hparams(*summary(run.recipe, run.folder), game.steps_done)
     if owed.stopping or due.checkpoint:
         checkpoint(run)

@@ -13,7 +13,7 @@ from torch import Tensor
 from ..errors import RunError
 from ..game.deaths import Death, not_finite, signs
 from ..game.game import Game
-from ..game.step import Finite, Number, Step, numbers, shown
+from ..game.step import Coming, Finite, Number, Step, numbers, shown
 from ..game.views import Gallery
 from ..game.vitals import Monitor
 from ..recipe.tables import Sentinel as Settings
@@ -53,7 +53,8 @@ class Question:
     """What is to be examined after a step: the numbers since the last question, and named tensors; or none of it."""
 
     step: Step
-    look: bool
+    signs: Coming | Exception | None
+    """What vital signs are computed of, where they are looked at; or what that raised, as what is no number may."""
     numbers: Sequence[tuple[Step, Number]] = ()
     tensors: Sequence[str] = ()
     finite: tuple[Finite, Finite] | None = None
@@ -70,7 +71,7 @@ class Sentinel:
         except ValidationError as error:
             raise RunError(f"{folder.path}: its checkpoint says nothing sensible of the sentinel") from error
         self._recent: list[Step] = []
-        self._monitor: tuple[int, Monitor] | None = None
+        self._monitor: Monitor | None = None
 
     def _take(self, state: State) -> None:
         self.state = state
@@ -104,10 +105,9 @@ class Sentinel:
         some. On a device that computes behind our back, numbers are otherwise remembered.
         """
         self._recent.append(step)
-        look &= self.settings.action != "off"
         whole, game = look or written, self.game
         if not whole and not checks(game):
-            return Question(step, look)
+            return Question(step, None)
         made = [(one, number) for one in self._recent for number in numbers(one.made, skipped=False)]
         self._recent.clear()
         tensors: dict[str, Tensor] = {}
@@ -115,7 +115,15 @@ class Sentinel:
             tensors = {f"the tensor {name}": tensor for name, tensor in game.named_tensors()}
             tensors |= {f"the controller's {name}": tensor for name, tensor in game.controllers.named_tensors()}
         finite = Finite([one.value for _, one in made], game.device), Finite(list(tensors.values()), game.device)
-        return Question(step, look, made, list(tensors), finite)
+        return Question(step, self._look(step) if look else None, made, list(tensors), finite)
+
+    def _look(self, step: Step) -> Coming | Exception:
+        if self._monitor is None or self._monitor.stage is not self.game.stage:
+            self._monitor = Monitor(self.game)
+        try:
+            return self._monitor.ask(step.terms)
+        except Exception as error:  # noqa: BLE001 - whoever examines raises it, unless it is a death's
+            return error
 
     def examine(self, question: Question) -> list[Death]:
         """The deaths that are certain after a step, and were not told before."""
@@ -123,7 +131,7 @@ class Sentinel:
             return [dead]
         if dead := self._not_finite(question):
             return [dead]
-        return self._dead(question.step) if question.look else []
+        return self._dead(question.signs) if question.signs else []
 
     def _skipped(self, step: Step) -> Death | None:
         """Note the updates that were skipped, and why; the last of them where they were too many in a row."""
@@ -138,14 +146,17 @@ class Sentinel:
                 if in_a_row > self.settings.skips:
                     return self._named(step, causes[player, position])
                 if in_a_row:
-                    self.state.events += self._events([self._named(step, causes[player, position])], action="skip")
+                    self.state.events += self._events(
+                        [self._named(step, causes[player, position])], step, action="skip"
+                    )
         return None
 
-    def _dead(self, step: Step) -> list[Death]:
-        """Look: the deaths whose signs were there often enough in a row."""
-        if self._monitor is None or self._monitor[0] != self.game.position:
-            self._monitor = self.game.position, Monitor(self.game)
-        found, before = signs(self._monitor[1].look(step.terms), self.game.stage), self.state
+    def _dead(self, asked: Coming | Exception) -> list[Death]:
+        """The deaths whose signs were there often enough in a row."""
+        if isinstance(asked, Exception):
+            raise asked
+        assert self._monitor is not None  # noqa: S101 - it was asked
+        found, before = signs(self._monitor.signs(asked), self._monitor.stage), self.state
         before.seen = {one.key: before.seen.get(one.key, 0) + 1 for one in found}
         before.told = [key for key in before.told if key in before.seen]
         certain = [one for one in found if before.seen[one.key] >= self.settings.patience]
@@ -180,23 +191,23 @@ class Sentinel:
         state.told += [one.key for one in deaths]
         back = self._healthy() if action == "roll back" and state.rollbacks < self.settings.rollbacks else None
         if back is not None:
-            self._go_back(back, deaths)
+            self._go_back(back, deaths, step)
             return True
         if action == "warn" and all(one.name != "not finite" for one in deaths):
-            state.events += self._events(deaths, action="warn")
+            state.events += self._events(deaths, step, action="warn")
             return False
-        self.watch.log(step, {}, [*self.events(), *self._events(deaths, action="stop")])
-        raise RunError(self._last_words(deaths))
+        self.watch.log(step, {}, [*self.events(), *self._events(deaths, step, action="stop")])
+        raise RunError(self._last_words(deaths, step))
 
     def _healthy(self) -> saved.Checkpoint | None:
         """The checkpoint to go back to, where it is there."""
         there = {one.path.name: one for one in saved.checkpoints(self.folder.checkpoints)}
         return there.get(self.state.healthy or "")
 
-    def _go_back(self, to: saved.Checkpoint, deaths: Sequence[Death]) -> None:
+    def _go_back(self, to: saved.Checkpoint, deaths: Sequence[Death], step: Step) -> None:
         """Put the run where it stood healthy, and slow down whoever is concerned, or it would die the same death."""
         settings = self.settings
-        events = self._events(deaths, action="roll back", to=to.path.name)
+        events = self._events(deaths, step, action="roll back", to=to.path.name)
         kept = saved.restore(to, self.game, self.gallery)
         state = State(**kept["sentinel"])
         for player in dict.fromkeys(player for one in deaths for player in one.players):
@@ -209,13 +220,13 @@ class Sentinel:
             forget_later(folder, self.game)
         self.watch.go_back(kept["metrics_bytes"])
 
-    def _events(self, deaths: Sequence[Death], **more: str) -> list[dict[str, Any]]:
-        return [{"step": one.step or self.game.steps_done, **one.event(), **more} for one in deaths]
+    def _events(self, deaths: Sequence[Death], step: Step, **more: str) -> list[dict[str, Any]]:
+        return [{"step": one.step or step.number + 1, **one.event(), **more} for one in deaths]
 
-    def _last_words(self, deaths: Sequence[Death]) -> str:
+    def _last_words(self, deaths: Sequence[Death], after: Step) -> str:
         """Why the run stops, what usually helps, and what is left of it."""
         died = deaths[0]
-        step = "" if died.step else f"step {self.game.steps_done}: "
+        step = "" if died.step else f"step {after.number + 1}: "
         said = "; ".join(f"{one.said}; what usually helps: {', '.join(one.knobs)}" for one in deaths)
         left = f"the last healthy checkpoint is {self.state.healthy}" if self._healthy() else "no checkpoint is healthy"
         tried = f" after {self.state.rollbacks} roll backs" if self.state.rollbacks else ""

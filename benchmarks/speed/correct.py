@@ -6,7 +6,7 @@ import gc
 import math
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
 from itertools import product
 from pathlib import Path
@@ -23,6 +23,7 @@ from agekit.game.game import Game
 from agekit.game.recording import CudaGraphs, Recorder
 from agekit.game.step import Finite
 from agekit.game.views import Gallery
+from agekit.game.vitals import Monitor
 from agekit.train.checkpoint import restore, save
 
 from .games import Maker, Refusing, Repeating, host_drawn, loaded, weights_of, with_dropout
@@ -179,27 +180,31 @@ def same_bytes(one: Game, other: Game) -> bool:
 
 
 def unwaited(maker: Maker) -> Check:
-    """No step waits for the device, recorded or played, with the data there and with the data in the host's memory."""
-    what = "a step, and asking for its numbers, without waiting for the device"
-    if maker.device.type != "cuda":
-        return Check(what, "this is no CUDA device", None)
+    """No step waits for the device, recorded or played, with the data there and with the data in the host's memory.
+
+    Nor does who asks for its numbers and for the vital signs, and they are what they are.
+    """
+    what, cuda = "a step, and asking for its numbers, without waiting for the device", maker.device.type == "cuda"
     try:
-        for share, setting in product((RESIDENT_SHARE, 0.0), ("compute.graphs=true", "compute.graphs=false")):
+        for share, graphs in product((RESIDENT_SHARE, 0.0), ("true", "false") if cuda else ("auto",)):
             with patch("agekit.game.batches.RESIDENT_SHARE", share):  # with none, data stays in the host's memory
-                game = maker.game(setting, "data.flip=true")
+                game = maker.game(f"compute.graphs={graphs}", "data.flip=true")
+                monitor = Monitor(game)
                 _play([game], 4)
-                with _errors_at_waits():
+                monitor.ask(game.step().terms)  # what is brought to the device once is there
+                with _errors_at_waits() if cuda else nullcontext():
                     steps = [game.step() for _ in range(4)]
                     asked = [step.ask(maker.device) for step in steps]
+                    signs = monitor.ask(steps[-1].terms)
                     finite = Finite([tensor for _, tensor in game.named_tensors()], maker.device)
                 if any(one.read() != step.ask(CPU).read() for one, step in zip(asked, steps, strict=True)):
                     return Check(what, "numbers that nobody waited for came other than they are", False)
-                if finite.none():
-                    return Check(what, "weights are not finite after 8 steps", False)
+                if finite.none() or monitor.signs(signs) != monitor.look(steps[-1].terms):
+                    return Check(what, "weights or vital signs that nobody waited for came other than they are", False)
     except (RuntimeError, agekit.PluginError) as error:
         return Check(what, str(error).splitlines()[0], False)
     found = "4 steps each, with graphs and without, data there and in the host's memory: none waits"
-    return Check(what, found, True)
+    return Check(what, found, True) if cuda else Check(what, "this is no CUDA device", None)
 
 
 @contextmanager
@@ -235,15 +240,24 @@ def in_use(device: torch.device) -> int:
 
 def resumed(maker: Maker) -> Check:
     """A game that is written, restored into another, and played on ends with the bytes of one that was not."""
-    through, halves = maker.game(), [maker.game(), maker.game()]
+    precisions = ("tf32", "bf16") if maker.device.type == "cuda" else ("fp32", "bf16")
+    ways = list(product(precisions, ("auto", "false")))
+    wrong = [f"{precision}, graphs {graphs}" for precision, graphs in ways if not _resumes(maker, precision, graphs)]
+    came = f"other bytes with {'; '.join(wrong)}" if wrong else "the same bytes"
+    found = f"{2 * STEPS} steps, {' and '.join(precisions)}, with graphs where there are some, and without: {came}"
+    return Check("resuming in the middle", found, not wrong)
+
+
+def _resumes(maker: Maker, precision: str, graphs: str) -> bool:
+    settings = (f"compute.precision={precision}", f"compute.graphs={graphs}")
+    through, halves = maker.game(*settings), [maker.game(*settings) for _ in range(2)]
     _play([through], 2 * STEPS)
     with TemporaryDirectory() as folder:
         _play(halves[:1], STEPS)
         written = save(Path(folder), halves[0], Gallery(halves[0]), {}, keep=1)
         restore(written, halves[1], Gallery(halves[1]))
     _play(halves[1:], STEPS)
-    same = same_bytes(through, halves[1])
-    return Check("resuming in the middle", f"{2 * STEPS} steps: {'the same bytes' if same else 'other bytes'}", same)
+    return same_bytes(through, halves[1])
 
 
 def _play(games: Sequence[Game], steps: int) -> None:

@@ -95,9 +95,14 @@ def by_hand(setup: Setup, pictures: np.ndarray) -> Step:
     torch.backends.cudnn.deterministic = True
     images = torch.from_numpy(pictures).to(device)
 
+    least, middle = torch.tensor([-1.0, 127.5], device=device)
+
     def draw_x() -> Tensor:
         chosen = images[torch.randint(len(images), (setup.batch,), device=device)]
-        return torch.stack(chosen.unbind(1), dim=-1).permute(0, 3, 1, 2).div(127.5).sub_(1)
+        if device.type == "cpu":  # where bytes are laid out sooner than floats
+            return torch.stack(chosen.unbind(1), dim=-1).permute(0, 3, 1, 2).div(127.5).sub_(1)
+        values = torch.empty(chosen.shape, device=device, memory_format=torch.channels_last)
+        return torch.addcdiv(least, chosen, middle, out=values)
 
     half, graphs = setup.precision == "bf16", device.type == "cuda"
     return ByHand(setup.width, device, draw_x, _codes(setup, device), half=half, graphs=graphs).step
