@@ -2,7 +2,9 @@
 
 import json
 import math
+import os
 import re
+import subprocess
 import sys
 from pathlib import Path
 
@@ -15,6 +17,7 @@ from benchmarks import gpu, needs
 from benchmarks.speed import correct, whole
 from benchmarks.speed.correct import Check, far
 from benchmarks.speed.games import Maker
+from benchmarks.speed.rounds import HOUSE
 from benchmarks.speed.rows import NOT_TAKEN
 from benchmarks.speed.worker import ENDLESS, Meter, Setup
 
@@ -39,6 +42,21 @@ def test_the_whole_check_runs_and_leaves_a_page(elsewhere, monkeypatch, capsys):
     assert [measure for measure, value in rows.items() if value is None] == [m for m in rows if "published" in m]
     page = Path("out/cpu.md").read_text()
     assert all(f"| {one} |" in page for one in (*rows, *checks))
+
+
+@pytest.mark.slow
+def test_the_check_needs_no_package_that_it_does_not_name(tmp_path):
+    """Those that only runs need are out of reach here, also of the processes that the contenders sit in."""
+    for module in ("tensorboard", "rich", "tomli_w"):
+        (tmp_path / f"{module}.py").write_text("raise ModuleNotFoundError(__name__)\n")
+    environment = {**os.environ, "PYTHONPATH": str(tmp_path)}
+    apart = [word for word in (*SMALL, *BRIEF) if word != "--together"]
+    command = [sys.executable, "-m", "benchmarks.gpu", "check", *apart, "--no-compile", "--out", str(tmp_path / "out")]
+    done = subprocess.run(command, check=False, cwd=HOUSE, env=environment, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    rows = json.loads((tmp_path / "out/cpu.json").read_text())["rows"]
+    assert [row["measure"] for row in rows if row["value"] is None and "published" not in row["measure"]] == []
+    assert len(rows) == 10
 
 
 def test_what_is_wrong_ends_the_check_before_speed_is_measured(elsewhere, monkeypatch, capsys):

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import argparse
 import sys
+import time
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
@@ -63,7 +64,7 @@ def parse(arguments: Sequence[str]) -> argparse.Namespace:
 
 def main(arguments: Sequence[str]) -> int:
     """Measure, saying each row as it is taken, and write the page."""
-    given = parse(arguments)
+    given, began = parse(arguments), time.monotonic()
     torch.set_num_threads(given.threads)
     rows = []
     for row in measured(given):
@@ -71,6 +72,7 @@ def main(arguments: Sequence[str]) -> int:
         print(f"{row.measure}: {row.cells()[3]} (goal {row.goal or 'none'})", flush=True)
     told = machine(torch.device("cpu"), given.threads)
     told["clock"] = "seconds as they pass" if given.clock == "wall" else "seconds that the processor spends"
+    told["took"] = f"{time.monotonic() - began:.0f} s"
     made_by = "make bench" + (f' ARGS="{" ".join(arguments)}"' if arguments else "")
     path = write(given.out, "cpu", "Speed on the CPU", made_by, told, rows)
     print(f"\n{table(rows)}\n{path}")

@@ -16,11 +16,11 @@ import numpy as np
 import torch
 from PIL import Image
 
-import agekit
 from agekit.data.order import indices
 from agekit.game.batches import Batches, Layout
 from agekit.train.data import prepare_all
 
+from .games import recipe_of
 from .reference import loader
 from .rounds import median, ratios
 from .rows import Goal, Row
@@ -70,7 +70,7 @@ def data_row(goal: Goal | None, plan: Epochs) -> Row:
     """An epoch of files, and several from the prepared array, in turn."""
     with TemporaryDirectory() as temporary:
         folder = Path(os.environ.get(FOLDER) or made_up(Path(temporary) / "celeba", plan.images))
-        recipe = agekit.load("age_celeba", f"data.root={folder}")
+        recipe = recipe_of("age_celeba", f"data.root={folder}")
         start = time.perf_counter()
         prepared = prepare_all(recipe, Path(temporary) / "cache").training
         preparing = len(prepared) / (time.perf_counter() - start)
@@ -110,7 +110,7 @@ def decoded(paths: Sequence[Path], plan: Epochs) -> Iterator[torch.Tensor]:
 
 def made_up(folder: Path, count: int) -> Path:
     """Cartoon faces as JPEG files of CelebA's size, in its official layout: a few pictures, again and again."""
-    faces = agekit.load("age_toyfaces", "data.size=256").dataset.open()
+    faces = recipe_of("age_toyfaces", "data.size=256").dataset.open()
     blobs = [jpeg(faces.read(index)["x"]) for index in range(min(DISTINCT, count))]
     names = [f"{number:06}.jpg" for number in range(1, count + 1)]
     pictures = folder / "img_align_celeba"
@@ -121,7 +121,7 @@ def made_up(folder: Path, count: int) -> Path:
         else:
             os.link(pictures / names[index % len(blobs)], pictures / name)
     (folder / "list_eval_partition.txt").write_text("".join(f"{name} 0\n" for name in names))
-    attributes = agekit.load("age_celeba").dataset.fields()["attributes"].classes
+    attributes = recipe_of("age_celeba").dataset.fields()["attributes"].classes
     rows = "".join(f"{name} {' '.join(['-1'] * len(attributes))}\n" for name in names)
     (folder / "list_attr_celeba.txt").write_text(f"{count}\n{' '.join(attributes)}\n{rows}")
     return folder

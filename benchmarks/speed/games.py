@@ -12,6 +12,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from agekit import plugins
+from agekit.game.bound import Recipe
 from agekit.game.dealing import Dealer
 from agekit.game.game import Game
 from agekit.game.load import load_recipe
@@ -66,6 +67,11 @@ def loaded() -> plugins.Loaded:
     return plugins.load()
 
 
+def recipe_of(name: str, *settings: str) -> Recipe:
+    """A shipped recipe; read without what only runs need, which a machine with a GPU may lack."""
+    return load_recipe(name, loaded(), settings)
+
+
 @dataclass(frozen=True)
 class Maker:
     """Makes games of AGE on CelebA, on made-up pictures."""
@@ -80,7 +86,7 @@ class Maker:
         device = device or self.device
         widths = (f"networks.{name}.width={self.width}" for name in "eg")
         said = [f"compute.device={device}", f"data.batch={self.batch}", *widths, *settings]
-        recipe = load_recipe("age_celeba", loaded(), said)
+        recipe = recipe_of("age_celeba", *said)
         pictures = np.random.default_rng(0).integers(0, 256, (self.images, 3, 64, 64), dtype=np.uint8)
         fields = {"x": recipe.dataset.fields()["x"]}
         return Game(recipe, {"x": pictures}, fields, prepare_compute(recipe.compute), recorder=recorder)

@@ -21,20 +21,20 @@ from tempfile import TemporaryDirectory
 import numpy as np
 import torch
 
-import agekit
 from agekit.game.bound import length_of
 from agekit.game.game import Game
 from agekit.report.metrics import read_metrics
 from agekit.train.compute import prepare_compute
 
 from .data_path import made_up
+from .games import recipe_of
 from .machine import machine, slug
 from .page import write
 from .rounds import HOUSE
 from .rows import Goal, Row
 
 LOOKED_AT = 50
-"""So often terms are read while a rate is taken, as a run reads them to log them."""
+"""So often terms are asked for while a rate is taken, and read a step later, as a run does to log them."""
 
 
 @dataclass(frozen=True)
@@ -56,7 +56,7 @@ PUBLISHED = (
 
 def rate_row(one: Published, device: torch.device, steps: int, settings: Sequence[str] = (), scale: float = 1) -> Row:
     """The seconds that all steps of a recipe would take, by the rate of so many of each stage."""
-    recipe = agekit.load(one.recipe, f"compute.device={device}", *settings)
+    recipe = recipe_of(one.recipe, f"compute.device={device}", *settings)
     count = int(one.images * scale)
     pictures = np.random.default_rng(0).integers(0, 256, (count, 3, one.side, one.side), dtype=np.uint8)
     game = Game(recipe, {"x": pictures}, {"x": recipe.dataset.fields()["x"]}, prepare_compute(recipe.compute))
@@ -85,11 +85,12 @@ def step_seconds(game: Game, steps: int) -> float:
     for _ in range(first):
         game.step()
     wait(game.device)
-    start = time.perf_counter()
+    start, asked = time.perf_counter(), None
     for number in range(1, steps + 1):
         report = game.step()
-        if number % LOOKED_AT == 0:
-            torch.stack([value for terms in report.terms.values() for value in terms.values()]).tolist()
+        if asked:
+            asked.read()
+        asked = report.ask(game.device) if number % LOOKED_AT == 0 else None
     wait(game.device)
     return (time.perf_counter() - start) / steps
 

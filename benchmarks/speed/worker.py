@@ -18,13 +18,13 @@ import torch
 import torch._dynamo  # which every optimizer imports at its first step: no part of what is measured
 from torch import Tensor
 
-import agekit
 from agekit.game.game import Game
 from agekit.memory import keep_memory
 from agekit.train.compute import prepare_compute
 
 from ..pairwise import peak, resident
 from .by_hand import ByHand, Convolutions, captured
+from .games import recipe_of
 from .reference import DIM, Reference, on_sphere
 
 
@@ -60,7 +60,7 @@ def made_up(images: int, side: int = 64) -> np.ndarray:
 
 def engine(setup: Setup, pictures: np.ndarray) -> Step:
     """agekit's own step."""
-    recipe = agekit.load(
+    recipe = recipe_of(
         setup.recipe,
         f"compute.precision={setup.precision}",
         f"compute.device={setup.device}",
@@ -157,7 +157,7 @@ class Meter:
     def __init__(self, setup: Setup) -> None:
         self.device = torch.device(setup.device)
         pictures = made_up(setup.images)
-        agekit.load(setup.recipe)  # all that is imported for it, whoever the contender is
+        recipe_of(setup.recipe)  # all that is imported for it, whoever the contender is
         self.before = resident() if self.device.type == "cpu" else pictures.nbytes / 2**20
         self._warm = False
         self.step = CONTENDERS[setup.contender](setup, pictures)

@@ -1,0 +1,47 @@
+"""What `[compute]` may choose: how far results move, and that a run resumes to the byte whatever is chosen."""
+
+import pytest
+import torch
+
+from agekit.game import compiling
+
+from .runs import Killed, Quiet, begin, go_on, killed, left_behind
+from .tiny import game_of, gradients_of
+
+pytestmark = pytest.mark.usefixtures("elsewhere")
+
+SOON = ("compute.channels_last=false", "compute.precision=fp64")
+LATER = ("compute.precision=bf16", "compute.micro_batch=3", "compute.deterministic=false", "compute.compile=true")
+
+
+@pytest.fixture
+def traced(monkeypatch):
+    """A backend that needs no C++ compiler; what it traces, inductor would translate."""
+    monkeypatch.setattr(compiling, "BACKEND", "aot_eager")
+    yield
+    torch.compiler.reset()
+
+
+@pytest.mark.filterwarnings("ignore:The .grad attribute")  # which the compiler looks for, everywhere
+@pytest.mark.parametrize("setting", [*SOON, *(pytest.param(one, marks=pytest.mark.slow) for one in LATER)])
+def test_a_run_resumes_to_the_byte(traced, setting):
+    begin("whole", settings=(setting,))
+    with pytest.raises(Killed):
+        begin("cut", listener=Quiet(9, killed), settings=(setting,))
+    torch.compiler.reset()
+    assert go_on("cut", settings=(setting,)).finished
+    assert left_behind("cut") == left_behind("whole")
+
+
+@pytest.mark.filterwarnings("ignore:The .grad attribute")
+@pytest.mark.parametrize(
+    "setting", ["compute.channels_last=false", pytest.param("compute.compile=true", marks=pytest.mark.slow)]
+)
+def test_results_move_as_little_as_the_page_says(traced, setting):
+    plain, other = game_of("data.batch=32"), game_of("data.batch=32", setting)
+    for player in ("encoder", "generator"):
+        (theirs, others), (ours, terms) = (gradients_of(game, player) for game in (plain, other))
+        for name, value in others.items():
+            torch.testing.assert_close(terms[name], value, rtol=1e-5, atol=1e-6)
+        a, b = (torch.cat([one.flatten() for one in found.values() if one is not None]) for found in (ours, theirs))
+        assert (a - b).norm() <= 1e-5 * b.norm()
