@@ -49,6 +49,16 @@ def told(capsys):
     return run
 
 
+@pytest.fixture
+def traced(monkeypatch):
+    """Networks are compiled by what needs no C++ compiler; what it traces, inductor would translate."""
+    import torch  # not needed by those who do not ask for this
+
+    monkeypatch.setattr("agekit.game.compiling.BACKEND", "aot_eager")
+    yield
+    torch.compiler.reset()
+
+
 @pytest.fixture(scope="session")
 def registries():
     """All that is installed, and the divergences of the lab's tests."""

@@ -11,16 +11,8 @@ from agekit.game.views import Gallery
 from .tiny import game_of, gradients_of
 
 
-@pytest.fixture
-def cheap(monkeypatch):
-    """A backend that needs no C++ compiler; what it traces, inductor would translate."""
-    monkeypatch.setattr(compiling, "BACKEND", "aot_eager")
-    yield
-    torch.compiler.reset()
-
-
 @pytest.mark.filterwarnings("ignore:The .grad attribute")  # which the compiler looks for, everywhere
-def test_compiled_networks_compute_the_same(cheap):
+def test_compiled_networks_compute_the_same(traced):
     plain, game = game_of(), game_of("compute.compile=true")
     assert game.compiled == ["g", "e"]
     (ours, terms), (theirs, others) = (gradients_of(one, "encoder") for one in (game, plain))

@@ -3,23 +3,13 @@
 import pytest
 import torch
 
-from agekit.game import compiling
-
-from .runs import Killed, Quiet, begin, go_on, killed, left_behind
+from .runs import Killed, Quiet, agekit_run, begin, go_on, killed, left_behind
 from .tiny import game_of, gradients_of
 
 pytestmark = pytest.mark.usefixtures("elsewhere")
 
 SOON = ("compute.channels_last=false", "compute.precision=fp64")
 LATER = ("compute.precision=bf16", "compute.micro_batch=3", "compute.deterministic=false", "compute.compile=true")
-
-
-@pytest.fixture
-def traced(monkeypatch):
-    """A backend that needs no C++ compiler; what it traces, inductor would translate."""
-    monkeypatch.setattr(compiling, "BACKEND", "aot_eager")
-    yield
-    torch.compiler.reset()
 
 
 @pytest.mark.filterwarnings("ignore:The .grad attribute")  # which the compiler looks for, everywhere
@@ -31,6 +21,13 @@ def test_a_run_resumes_to_the_byte(traced, setting):
     torch.compiler.reset()
     assert go_on("cut", settings=(setting,)).finished
     assert left_behind("cut") == left_behind("whole")
+
+
+@pytest.mark.slow
+@pytest.mark.filterwarnings("ignore:The .grad attribute")
+def test_who_compiles_is_told_that_it_takes_a_while(traced, capsys):
+    assert agekit_run("--compile", "--steps", "1") == 0
+    assert "compiled  g, e, in the first steps, which take longer for it" in capsys.readouterr().out
 
 
 @pytest.mark.filterwarnings("ignore:The .grad attribute")

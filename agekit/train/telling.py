@@ -42,6 +42,7 @@ class Teller:
         dropped = f", {len(data.dropped)} broken ones left out" if data.dropped else ""
         held_out = f", {len(run.data.held_out):,} held out" if run.data.held_out else ""
         held_out += f", {run.data.doubles:,} of them trained on, too" if run.data.doubles else ""
+        names = ", ".join(game.compiled)
         norm, wanted = run.recipe.compute.batch_norm, run.recipe.run.stop_after or 0
         beyond = f"; its stages have no more, and {wanted:,} were asked for" if wanted > run.total_steps else ""
         facts = [
@@ -49,6 +50,7 @@ class Teller:
             ("data", f"{run.recipe.dataset_name}, {len(data):,} samples{dropped}{held_out}"),
             ("networks", f"{sizes} parameters"),
             ("device", describe(game.device, game.recipe.compute)),
+            *([("compiled", f"{names}, in the first steps, which take longer for it")] if game.compiled else []),
             *([("ranks", f"{game.ranks.count}, batch-norm {norm}")] if game.ranks.count > 1 else []),
             ("steps", f"{run.total_steps:,}, {game.steps_per_epoch:,} an epoch{beyond}"),
             ("folder", shorten(run.folder.path)),
