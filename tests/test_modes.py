@@ -30,15 +30,11 @@ def test_who_compiles_is_told_that_it_takes_a_while(traced, capsys):
     assert "compiled  g, e, in the first steps, which take longer for it" in capsys.readouterr().out
 
 
-@pytest.mark.filterwarnings("ignore:The .grad attribute")
-@pytest.mark.parametrize(
-    "setting", ["compute.channels_last=false", pytest.param("compute.compile=true", marks=pytest.mark.slow)]
-)
-def test_results_move_as_little_as_the_page_says(traced, setting):
-    plain, other = game_of("data.batch=32"), game_of("data.batch=32", setting)
+def test_a_layout_moves_results_as_little_as_the_page_says():
+    plain, other = game_of("data.batch=32"), game_of("data.batch=32", "compute.channels_last=false")
     for player in ("encoder", "generator"):
         (theirs, others), (ours, terms) = (gradients_of(game, player) for game in (plain, other))
         for name, value in others.items():
             torch.testing.assert_close(terms[name], value, rtol=1e-5, atol=1e-6)
         a, b = (torch.cat([one.flatten() for one in found.values() if one is not None]) for found in (ours, theirs))
-        assert (a - b).norm() <= 1e-5 * b.norm()
+        assert 0 < (a - b).norm() <= 1e-5 * b.norm()

@@ -4,12 +4,16 @@ import json
 import signal
 from contextlib import nullcontext
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 
 import pytest
 import torch
 
 from agekit import PluginError, RunError
-from agekit.game.step import Coming, Finite
+from agekit.game.game import Game
+from agekit.game.step import Coming, Finite, Step
+from agekit.game.vitals import Monitor
 from agekit.report.board import Board
 from agekit.train import sentinel
 
@@ -135,18 +139,22 @@ def test_a_line_that_is_owed_is_written_though_the_next_step_fails(ahead):
     assert [line["step"] for line in lines_of("fails")] == [4]
 
 
-def test_a_death_whose_step_is_over_is_answered_though_the_next_step_fails(ahead):
-    """What is no number may be refused by whoever meets it next."""
+@pytest.mark.parametrize("step", [4, 6])
+def test_a_death_whose_step_is_over_is_answered_though_the_next_step_fails(ahead, step):
+    """What is no number may be refused by whoever meets it next; also where nothing was due."""
 
     class Brittle(Quiet):
+        def begins(self, run):
+            self.run = run
+
         def stepped(self, run):
-            if run.game.steps_done == 4 and not run.sentinel.state.rollbacks:
+            if run.game.steps_done == step - (step == 6) and not run.sentinel.state.rollbacks:
                 run.game.networks["g"].register_forward_pre_hook(self.refuse)
                 for weight in run.game.networks["g"].parameters():
                     weight.data.fill_(float("nan"))
 
         def refuse(self, network, inputs):
-            if any(not weight.isfinite().all() for weight in network.parameters()):
+            if self.run.game.steps_done >= step and not next(network.parameters()).isfinite().all():
                 raise ValueError("nothing is made of this")
 
     ahead()
@@ -156,12 +164,72 @@ def test_a_death_whose_step_is_over_is_answered_though_the_next_step_fails(ahead
     assert run.sentinel.state.rollbacks == 1
 
 
+def test_the_line_of_a_stage_s_last_step_is_of_that_stage(ahead):
+    stages = """
+[[stages]]
+name  = "first"
+steps = 5
+[[stages]]
+name  = "second"
+steps = 4
+"""
+    text = TINY.replace("steps            = 12\n", "") + stages
+    ahead()
+    begin("staged", text, settings=("run.log_every=1", *RARELY))
+    assert [line["stage"] for line in lines_of("staged")] == ["first"] * 5 + ["second"] * 4
+
+
+def test_numbers_are_asked_for_before_the_next_step_and_once(ahead, monkeypatch):
+    order, ask, step = [], Step.ask, Game.step
+
+    def asking(self, device):
+        order.append(("asked", self.number + 1))
+        return ask(self, device)
+
+    def stepping(self):
+        order.append(("played", self.steps_done + 1))
+        return step(self)
+
+    monkeypatch.setattr(Step, "ask", asking)
+    monkeypatch.setattr(Game, "step", stepping)
+    ahead()
+    begin("ordered", TINY, settings=("run.log_every=1", "run.steps=4", *RARELY))
+    assert order == [(what, number) for number in (1, 2, 3, 4) for what in ("played", "asked")]
+
+
+@pytest.mark.parametrize("late", [True, False])
+def test_a_look_that_fails_ends_the_run_unless_numbers_are_none(ahead, monkeypatch, late):
+    def refuse(*_):
+        raise ValueError("nothing is seen")
+
+    monkeypatch.setattr(Monitor, "ask", refuse)
+    if late:
+        ahead()
+    with pytest.raises(ValueError, match="nothing is seen"):
+        begin("blind", TINY, settings=("sentinel.every=5", *RARELY))
+    with pytest.raises(RunError, match=r"step 1: .* is nan"):
+        begin("none", TINY, settings=("sentinel.every=1", BLOWN[0], *RARELY))
+
+
+@pytest.mark.parametrize(
+    ("device", "ranks", "step", "waits"),
+    [("cuda", 1, 4, True), ("cpu", 1, 4, False), ("cuda", 2, 4, False), ("cuda", 1, 5, False)],
+)
+def test_numbers_wait_where_one_rank_plays_on_a_device_that_computes_ahead_and_the_stage_goes_on(
+    device, ranks, step, waits
+):
+    game: Any = SimpleNamespace(
+        device=torch.device(device), ranks=SimpleNamespace(count=ranks), stage_step=step, stage_steps=5
+    )
+    assert sentinel.may_wait(game) is waits
+
+
 def test_numbers_are_those_of_when_they_were_asked_for():
     one, many = torch.tensor(1.0), torch.tensor([[1.0, 2.0], [3.0, float("inf")]])
     coming, finite = Coming([one, one.double()], CPU), Finite([one, many], CPU)
     one.fill_(float("nan"))
     assert coming.read() == [1.0, 1.0]
-    assert finite.none() == [1]
+    assert finite.failures() == [1]
     assert Coming([], CPU).read() == []
     huge = torch.full((4,), torch.finfo(torch.float32).max)
-    assert Finite([huge, huge.log()], CPU).none() == []
+    assert Finite([huge, huge.log()], CPU).failures() == []

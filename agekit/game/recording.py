@@ -128,9 +128,11 @@ class CudaGraphs:
         """Do work on the stream where it will be recorded; where it waits for the device, and so cannot be."""
         here = torch.cuda.current_stream(self.device)
         self._stream.wait_stream(here)
-        with torch.cuda.stream(self._stream), waits() as found:
-            work()
-        here.wait_stream(self._stream)
+        try:
+            with torch.cuda.stream(self._stream), waits() as found:
+                work()
+        finally:  # who goes on after an error must not overtake what it left under way
+            here.wait_stream(self._stream)
         return found[0] if found else ""
 
     def record(self, work: Work, generators: Sequence[torch.Generator]) -> Work:

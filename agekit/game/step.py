@@ -42,8 +42,8 @@ class Coming:
 
     def __init__(self, values: Sequence[Tensor], device: torch.device) -> None:
         self._shapes = [value.shape for value in values]
-        flat = [value.detach().to(device, torch.float64).flatten() for value in values]
-        asked = torch.cat(flat) if flat else torch.empty(0)
+        flat = [value.detach().to(device).flatten() for value in values]
+        asked = torch.cat(flat).double() if flat else torch.empty(0)
         self._numbers = asked.to("cpu", non_blocking=True)
         self._there = torch.cuda.Event() if asked.is_cuda else None  # type: ignore[no-untyped-call]
         if self._there is not None:
@@ -136,14 +136,13 @@ class Finite:
     """Tensors of any shapes, and whether they are finite, which is asked at once and known later."""
 
     def __init__(self, values: Sequence[Tensor], device: torch.device) -> None:
-        self._values = values
-        self._sums = Coming([value.detach().sum() for value in values], device)
+        # in float64, or a sum may overflow where no entry does
+        sums = [value.detach().sum(dtype=torch.float64) if value.ndim else value for value in values]
+        self._sums = Coming(sums, device)
 
-    def none(self) -> list[int]:
+    def failures(self) -> list[int]:
         """The positions of those that are not; waits until that is known."""
-        doubtful = (position for position, value in enumerate(self._sums.read()) if not math.isfinite(value))
-        # a sum may overflow where no entry does: only then it is looked at closely
-        return [position for position in doubtful if not bool(self._values[position].isfinite().all())]
+        return [position for position, value in enumerate(self._sums.read()) if not math.isfinite(value)]
 
 
 def shown(value: Tensor) -> str:

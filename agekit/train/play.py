@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 from ..game.step import Coming
@@ -43,11 +43,14 @@ def play(run: Run, listener: Listener) -> bool:
                 try:
                     report = game.step()
                 except Exception:
-                    if owed is None or _settled(run, listener, owed):
+                    if owed is None:
+                        raise
+                    owed = replace(owed, question=sentinel.ask_again(owed.question))
+                    if _settled(run, listener, owed):
                         raise
                     owed = None
                     continue
-                if owed and not _settled(run, listener, owed):
+                if owed is not None and not _settled(run, listener, owed):
                     owed = None
                     continue
                 listener.stepped(run)
@@ -56,7 +59,8 @@ def play(run: Run, listener: Listener) -> bool:
                 written = stopping or due.line or due.pictures
                 question = sentinel.ask(report, look=due.look, written=written)
                 owed = Owed(due, stopping, question, report.ask(game.device) if due.line else None)
-                if due.more_than_a_line or stopping or not may_wait(game):
+                failed = isinstance(question.signs, Exception)
+                if due.more_than_a_line or stopping or failed or not may_wait(game):
                     settled, owed = _settled(run, listener, owed), None
                     if settled and (due.anything or stopping or checks(game)):
                         ranks.tell()  # the others have waited meanwhile

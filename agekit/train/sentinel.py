@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import torch
@@ -15,7 +15,7 @@ from ..game.deaths import Death, not_finite, signs
 from ..game.game import Game
 from ..game.step import Coming, Finite, Number, Step, numbers, shown
 from ..game.views import Gallery
-from ..game.vitals import Monitor
+from ..game.vitals import Monitor, Vitals
 from ..recipe.tables import Sentinel as Settings
 from . import checkpoint as saved
 from .best import forget_later
@@ -23,8 +23,8 @@ from .faults import write_fault
 from .folder import RunFolder
 from .watch import Watch
 
-CHECKED_AT_ONCE = 100
-"""After so many steps the numbers of all are looked at: that waits for the device, once. On a CPU each step's are."""
+CHECKED_EVERY = 100
+"""After so many steps the numbers of all are asked for, where the device computes ahead. On a CPU each step's are."""
 
 
 @dataclass
@@ -53,7 +53,8 @@ class Question:
     """What is to be examined after a step: the numbers since the last question, and named tensors; or none of it."""
 
     step: Step
-    signs: Coming | Exception | None
+    monitor: Monitor | None = None
+    signs: Coming | Exception | None = None
     """What vital signs are computed of, where they are looked at; or what that raised, as what is no number may."""
     numbers: Sequence[tuple[Step, Number]] = ()
     tensors: Sequence[str] = ()
@@ -107,21 +108,38 @@ class Sentinel:
         self._recent.append(step)
         whole, game = look or written, self.game
         if not whole and not checks(game):
-            return Question(step, None)
-        made = [(one, number) for one in self._recent for number in numbers(one.made, skipped=False)]
-        self._recent.clear()
+            return Question(step)
+        made = self._remembered()
         tensors: dict[str, Tensor] = {}
         if whole:
             tensors = {f"the tensor {name}": tensor for name, tensor in game.named_tensors()}
             tensors |= {f"the controller's {name}": tensor for name, tensor in game.controllers.named_tensors()}
         finite = Finite([one.value for _, one in made], game.device), Finite(list(tensors.values()), game.device)
-        return Question(step, self._look(step) if look else None, made, list(tensors), finite)
+        question = Question(step, None, None, made, list(tensors), finite)
+        return replace(question, monitor=self._monitor_of(game), signs=self._look(step)) if look else question
+
+    def ask_again(self, question: Question) -> Question:
+        """The same, and the numbers that were only remembered: what comes next has failed, and they may tell why."""
+        if question.finite is not None:
+            return question
+        made = self._remembered()
+        finite = Finite([one.value for _, one in made], self.game.device), Finite([], self.game.device)
+        return replace(question, numbers=made, finite=finite)
+
+    def _remembered(self) -> list[tuple[Step, Number]]:
+        """The numbers of the steps since the last question, which are forgotten with this."""
+        made = [(one, number) for one in self._recent for number in numbers(one.made, skipped=False)]
+        self._recent.clear()
+        return made
+
+    def _monitor_of(self, game: Game) -> Monitor:
+        if self._monitor is None or self._monitor.stage is not game.stage:
+            self._monitor = Monitor(game)
+        return self._monitor
 
     def _look(self, step: Step) -> Coming | Exception:
-        if self._monitor is None or self._monitor.stage is not self.game.stage:
-            self._monitor = Monitor(self.game)
         try:
-            return self._monitor.ask(step.terms)
+            return self._monitor_of(self.game).ask(step.terms)
         except Exception as error:  # noqa: BLE001 - whoever examines raises it, unless it is a death's
             return error
 
@@ -131,7 +149,11 @@ class Sentinel:
             return [dead]
         if dead := self._not_finite(question):
             return [dead]
-        return self._dead(question.signs) if question.signs else []
+        if isinstance(question.signs, Exception):
+            raise question.signs
+        if question.monitor is None or question.signs is None:
+            return []
+        return self._dead(question.monitor.signs(question.signs))
 
     def _skipped(self, step: Step) -> Death | None:
         """Note the updates that were skipped, and why; the last of them where they were too many in a row."""
@@ -151,12 +173,9 @@ class Sentinel:
                     )
         return None
 
-    def _dead(self, asked: Coming | Exception) -> list[Death]:
+    def _dead(self, vitals: Vitals) -> list[Death]:
         """The deaths whose signs were there often enough in a row."""
-        if isinstance(asked, Exception):
-            raise asked
-        assert self._monitor is not None  # noqa: S101 - it was asked
-        found, before = signs(self._monitor.signs(asked), self._monitor.stage), self.state
+        found, before = signs(vitals, self.game.stage), self.state
         before.seen = {one.key: before.seen.get(one.key, 0) + 1 for one in found}
         before.told = [key for key in before.told if key in before.seen]
         certain = [one for one in found if before.seen[one.key] >= self.settings.patience]
@@ -167,12 +186,12 @@ class Sentinel:
         if question.finite is None:
             return None
         game, made = self.game, question.numbers
-        if none := question.finite[0].none():
+        if none := question.finite[0].failures():
             step, first = made[none[0]]
             found = [made[position][1] for position in none if made[position][0] is step]
             write_fault(self.folder, game, step, found, self.state.factors)
             return self._named(step, first)
-        if none := question.finite[1].none():
+        if none := question.finite[1].failures():
             first_tensor = question.tensors[none[0]]
             return not_finite(question.step.number + 1, first_tensor, "not finite", game.recipe, game.stage)
         return None
@@ -236,7 +255,7 @@ class Sentinel:
 
 def checks(game: Game) -> bool:
     """Whether the sentinel looks at the numbers of this step, even where nothing is due."""
-    at_once = not computes_ahead(game.device) or game.steps_done % CHECKED_AT_ONCE == 0
+    at_once = not computes_ahead(game.device) or game.steps_done % CHECKED_EVERY == 0
     return at_once or game.stage.sentinel.skips > 0
 
 

@@ -21,7 +21,7 @@ from agekit.contracts import draws
 from agekit.game.batches import RESIDENT_SHARE
 from agekit.game.game import Game
 from agekit.game.recording import CudaGraphs, Recorder
-from agekit.game.step import Finite
+from agekit.game.step import Coming, Finite
 from agekit.game.views import Gallery
 from agekit.game.vitals import Monitor
 from agekit.train.checkpoint import restore, save
@@ -188,23 +188,30 @@ def unwaited(maker: Maker) -> Check:
     try:
         for share, graphs in product((RESIDENT_SHARE, 0.0), ("true", "false") if cuda else ("auto",)):
             with patch("agekit.game.batches.RESIDENT_SHARE", share):  # with none, data stays in the host's memory
-                game = maker.game(f"compute.graphs={graphs}", "data.flip=true")
-                monitor = Monitor(game)
-                _play([game], 4)
-                monitor.ask(game.step().terms)  # what is brought to the device once is there
+                game, twin = (maker.game(f"compute.graphs={graphs}", "data.flip=true") for _ in range(2))
+                _play([game, twin], 4)
+                monitors = [Monitor(game), Monitor(twin)]
+                for one, monitor in zip((game, twin), monitors, strict=True):
+                    monitor.ask(one.step().terms)  # what is brought to the device once is there
                 with _errors_at_waits() if cuda else nullcontext():
-                    steps = [game.step() for _ in range(4)]
-                    asked = [step.ask(maker.device) for step in steps]
-                    signs = monitor.ask(steps[-1].terms)
-                    finite = Finite([tensor for _, tensor in game.named_tensors()], maker.device)
-                if any(one.read() != step.ask(CPU).read() for one, step in zip(asked, steps, strict=True)):
-                    return Check(what, "numbers that nobody waited for came other than they are", False)
-                if finite.none() or monitor.signs(signs) != monitor.look(steps[-1].terms):
-                    return Check(what, "weights or vital signs that nobody waited for came other than they are", False)
+                    asked = [_asked(game, monitors[0]) for _ in range(4)]
+                    game.step()  # which must not touch what was asked before
+                for one in asked:
+                    step = twin.step()
+                    now = [step.ask(CPU).read(), monitors[1].look(step.terms), []]
+                    if repr([one[0].read(), monitors[0].signs(one[1]), one[2].failures()]) != repr(now):
+                        return Check(what, "numbers that nobody waited for came other than they are", False)
     except (RuntimeError, agekit.PluginError) as error:
         return Check(what, str(error).splitlines()[0], False)
     found = "4 steps each, with graphs and without, data there and in the host's memory: none waits"
     return Check(what, found, True) if cuda else Check(what, "this is no CUDA device", None)
+
+
+def _asked(game: Game, monitor: Monitor) -> tuple[Coming, Coming, Finite]:
+    """What a run asks for after a step."""
+    step = game.step()
+    weights = [tensor for _, tensor in game.named_tensors()]
+    return step.ask(game.device), monitor.ask(step.terms), Finite(weights, game.device)
 
 
 @contextmanager

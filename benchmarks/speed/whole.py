@@ -23,6 +23,8 @@ import torch
 
 from agekit.game.bound import length_of
 from agekit.game.game import Game
+from agekit.game.step import Coming
+from agekit.game.vitals import Monitor
 from agekit.report.metrics import read_metrics
 from agekit.train.compute import prepare_compute
 
@@ -34,7 +36,7 @@ from .rounds import HOUSE
 from .rows import Goal, Row
 
 LOOKED_AT = 50
-"""So often terms are asked for while a rate is taken, and read a step later, as a run does to log them."""
+"""So often terms and vital signs are asked for while a rate is taken, and read a step later, as a run does."""
 
 
 @dataclass(frozen=True)
@@ -73,8 +75,8 @@ def rate_row(one: Published, device: torch.device, steps: int, settings: Sequenc
         one.goal,
         (total,),
         f"{total:.1f} s",
-        note=f"{'; '.join(told)}; by the rate of {steps:,} steps, terms read every {LOOKED_AT}; without pictures, "
-        "checkpoints and looks at the game's health",
+        note=f"{'; '.join(told)}; by the rate of {steps:,} steps, terms and vital signs asked for every {LOOKED_AT}; "
+        "without pictures and checkpoints",
     )
 
 
@@ -85,12 +87,13 @@ def step_seconds(game: Game, steps: int) -> float:
     for _ in range(first):
         game.step()
     wait(game.device)
-    start, asked = time.perf_counter(), None
+    monitor, asked = Monitor(game), list[Coming]()
+    start = time.perf_counter()
     for number in range(1, steps + 1):
         report = game.step()
-        if asked:
-            asked.read()
-        asked = report.ask(game.device) if number % LOOKED_AT == 0 else None
+        for one in asked:
+            one.read()
+        asked = [report.ask(game.device), monitor.ask(report.terms)] if number % LOOKED_AT == 0 else []
     wait(game.device)
     return (time.perf_counter() - start) / steps
 
