@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -50,16 +50,16 @@ STATE = TypeAdapter(State)
 
 @dataclass(frozen=True)
 class Question:
-    """What is to be examined after a step: the numbers since the last question, and named tensors; or none of it."""
+    """What is to be examined after a step, and was asked of the device: numbers, tensors by name, vital signs."""
 
     step: Step
-    monitor: Monitor | None = None
-    signs: Coming | Exception | None = None
-    """What vital signs are computed of, where they are looked at; or what that raised, as what is no number may."""
     numbers: Sequence[tuple[Step, Number]] = ()
+    """Those of all steps since the last question."""
     tensors: Sequence[str] = ()
-    finite: tuple[Finite, Finite] | None = None
-    """Whether they are, these and those."""
+    finite: Finite | None = None
+    """Whether they are: the numbers, and then the tensors."""
+    signs: Coming | Exception | None = None
+    """What vital signs are computed of; or what to ask for it raised, as what is no number may."""
 
 
 class Sentinel:
@@ -106,40 +106,37 @@ class Sentinel:
         some. On a device that computes behind our back, numbers are otherwise remembered.
         """
         self._recent.append(step)
-        whole, game = look or written, self.game
-        if not whole and not checks(game):
+        whole = look or written
+        if not whole and not checks(self.game):
             return Question(step)
-        made = self._remembered()
-        tensors: dict[str, Tensor] = {}
-        if whole:
-            tensors = {f"the tensor {name}": tensor for name, tensor in game.named_tensors()}
-            tensors |= {f"the controller's {name}": tensor for name, tensor in game.controllers.named_tensors()}
-        finite = Finite([one.value for _, one in made], game.device), Finite(list(tensors.values()), game.device)
-        question = Question(step, None, None, made, list(tensors), finite)
-        return replace(question, monitor=self._monitor_of(game), signs=self._look(step)) if look else question
+        question = self.ask_again(Question(step), dict(self._tensors()) if whole else {})
+        return replace(question, signs=self._look(step)) if look else question
 
-    def ask_again(self, question: Question) -> Question:
-        """The same, and the numbers that were only remembered: what comes next has failed, and they may tell why."""
+    def ask_again(self, question: Question, tensors: Mapping[str, Tensor] | None = None) -> Question:
+        """The same, and numbers that were only remembered; where what comes next fails, they may tell why."""
         if question.finite is not None:
             return question
-        made = self._remembered()
-        finite = Finite([one.value for _, one in made], self.game.device), Finite([], self.game.device)
-        return replace(question, numbers=made, finite=finite)
-
-    def _remembered(self) -> list[tuple[Step, Number]]:
-        """The numbers of the steps since the last question, which are forgotten with this."""
         made = [(one, number) for one in self._recent for number in numbers(one.made, skipped=False)]
         self._recent.clear()
-        return made
+        tensors = tensors or {}
+        finite = Finite([*(number.value for _, number in made), *tensors.values()], self.game.device)
+        return replace(question, numbers=made, tensors=list(tensors), finite=finite)
 
-    def _monitor_of(self, game: Game) -> Monitor:
-        if self._monitor is None or self._monitor.stage is not game.stage:
-            self._monitor = Monitor(game)
+    def _tensors(self) -> Iterator[tuple[str, Tensor]]:
+        game = self.game
+        yield from ((f"the tensor {name}", tensor) for name, tensor in game.named_tensors())
+        yield from ((f"the controller's {name}", tensor) for name, tensor in game.controllers.named_tensors())
+
+    @property
+    def monitor(self) -> Monitor:
+        """Who takes the vital signs of this stage."""
+        if self._monitor is None or self._monitor.stage is not self.game.stage:
+            self._monitor = Monitor(self.game)
         return self._monitor
 
     def _look(self, step: Step) -> Coming | Exception:
         try:
-            return self._monitor_of(self.game).ask(step.terms)
+            return self.monitor.ask(step.terms)
         except Exception as error:  # noqa: BLE001 - whoever examines raises it, unless it is a death's
             return error
 
@@ -151,9 +148,7 @@ class Sentinel:
             return [dead]
         if isinstance(question.signs, Exception):
             raise question.signs
-        if question.monitor is None or question.signs is None:
-            return []
-        return self._dead(question.monitor.signs(question.signs))
+        return [] if question.signs is None else self._dead(self.monitor.signs(question.signs))
 
     def _skipped(self, step: Step) -> Death | None:
         """Note the updates that were skipped, and why; the last of them where they were too many in a row."""
@@ -183,18 +178,17 @@ class Sentinel:
 
     def _not_finite(self, question: Question) -> Death | None:
         """The first of the numbers that is none, or else the first tensor that is not finite."""
-        if question.finite is None:
+        none = question.finite.failures() if question.finite is not None else []
+        if not none:
             return None
         game, made = self.game, question.numbers
-        if none := question.finite[0].failures():
-            step, first = made[none[0]]
-            found = [made[position][1] for position in none if made[position][0] is step]
-            write_fault(self.folder, game, step, found, self.state.factors)
-            return self._named(step, first)
-        if none := question.finite[1].failures():
-            first_tensor = question.tensors[none[0]]
-            return not_finite(question.step.number + 1, first_tensor, "not finite", game.recipe, game.stage)
-        return None
+        if none[0] >= len(made):
+            name = question.tensors[none[0] - len(made)]
+            return not_finite(question.step.number + 1, name, "not finite", game.recipe, game.stage)
+        step, first = made[none[0]]
+        found = [made[position][1] for position in none if position < len(made) and made[position][0] is step]
+        write_fault(self.folder, game, step, found, self.state.factors)
+        return self._named(step, first)
 
     def _named(self, step: Step, number: Number) -> Death:
         value = shown(number.value)
