@@ -1,6 +1,7 @@
 """The command line as a process of its own: what it loads, and how it ends where its output does."""
 
 import os
+import signal
 import subprocess
 import sys
 import tomllib
@@ -9,6 +10,9 @@ from pathlib import Path
 import pytest
 
 from agekit import __version__
+from agekit.game.game import Game
+
+from .tiny import TINY
 
 HEAVY = {"torch", "pydantic", "numpy", "PIL", "rich", "pluggy"}
 
@@ -63,3 +67,35 @@ def test_the_module_and_the_command_are_one():
     assert done.stdout == f"agekit {__version__}\n"
     project = tomllib.loads((Path(__file__).parent.parent / "pyproject.toml").read_text())["project"]
     assert project["scripts"] == {"agekit": "agekit.__main__:main"}
+
+
+def test_ctrl_c_while_libraries_load_ends_by_the_signal_without_a_word(tmp_path):
+    """As soon as torch begins to be imported."""
+    (tmp_path / "torch.py").write_text("print('loading', flush=True)\nimport time\ntime.sleep(60)\n")
+    environment = {**os.environ, "PYTHONPATH": str(tmp_path)}
+    command = [sys.executable, "-m", "agekit", "run", "age_celeba"]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=environment) as done:
+        assert done.stdout is not None
+        assert done.stdout.readline() == "loading\n"
+        done.send_signal(signal.SIGINT)
+        rest = done.communicate(timeout=60)
+    assert (done.returncode, *rest) == (-signal.SIGINT, "", "")
+
+
+def test_a_second_ctrl_c_says_what_stands_and_how_to_go_on(monkeypatch, told):
+    step = Game.step
+
+    def stepping(self):
+        done = step(self)
+        if self.steps_done == 5:
+            signal.raise_signal(signal.SIGINT)
+            signal.raise_signal(signal.SIGINT)
+        return done
+
+    monkeypatch.setattr(Game, "step", stepping)
+    Path("tiny.toml").write_text(TINY)
+    status, _, errors = told("run", "tiny.toml", "--name", "twice")
+    assert status == 130
+    assert errors == [
+        "interrupted; the last checkpoint, step-000000004, stands; to go on: agekit resume runs/twice",
+    ]
