@@ -27,7 +27,7 @@ def test_a_run_resumes_to_the_byte(traced, setting):
 @pytest.mark.filterwarnings("ignore:The .grad attribute")
 def test_who_compiles_is_told_that_it_takes_a_while(traced, capsys):
     assert agekit_run("--compile", "--steps", "1") == 0
-    assert "compiled  g, e, in the first steps, which take longer for it" in capsys.readouterr().out
+    assert "compiled  g, e, in the first steps: for a minute or more" in capsys.readouterr().out
 
 
 def test_a_layout_moves_results_as_little_as_the_page_says():

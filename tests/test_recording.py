@@ -196,6 +196,8 @@ def test_nothing_is_recorded_where_nothing_is_gained():
     cpu = torch.device("cpu")
     assert not settle(Compute(graphs=True), cpu).graphs
     assert settle(Compute(precision="bf16"), cpu).precision == "bf16"
+    asked = Compute(compile=True, graphs=True)
+    assert describe(cpu, asked, settle(asked, cpu, 2)).endswith("not compiled (several ranks are not), no CUDA graphs")
     said = describe(cpu, Compute(deterministic=False, compile=True))
     assert said.endswith("fp32, channels last, compiled, not repeatable")
 

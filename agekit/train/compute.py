@@ -69,9 +69,9 @@ def own_device(compute: Compute, local: int, local_count: int) -> Compute:
     return compute.model_copy(update={"device": f"cuda:{local}"})
 
 
-def describe(device: torch.device, compute: Compute) -> str:
-    """The device, and all that was chosen for it, in words."""
-    cuda, chosen = device.type == "cuda", settle(compute, device)
+def describe(device: torch.device, compute: Compute, chosen: Compute | None = None) -> str:
+    """The device, and all that was `chosen` for it, in words; and what was asked for and is not."""
+    cuda, chosen = device.type == "cuda", chosen or settle(compute, device)
     count = torch.get_num_threads()
     threads = f"{count} thread{'' if count == 1 else 's'}"
     here = torch.cuda.get_device_name(device) if cuda else f"CPU ({platform.machine()}, {threads})"
@@ -80,7 +80,7 @@ def describe(device: torch.device, compute: Compute) -> str:
         "fp32 (tf32 is for CUDA)" if chosen.precision == "tf32" and not cuda else chosen.precision,
         *(["slowly, for want of instructions"] if chosen.precision == "bf16" and not cuda and not has_bf16() else []),
         *(["channels last"] if chosen.channels_last else []),
-        *(["compiled"] if chosen.compile else []),
+        *(["compiled"] if chosen.compile else ["not compiled (several ranks are not)"] if compute.compile else []),
         *(["CUDA graphs"] if chosen.graphs else ["no CUDA graphs"] if cuda or compute.graphs is True else []),
         *([f"portions of {compute.micro_batch}"] if compute.micro_batch else []),
         *([] if chosen.deterministic else ["not repeatable"]),

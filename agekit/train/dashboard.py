@@ -6,6 +6,7 @@ from contextlib import ExitStack
 from typing import Any
 
 from ..contracts import CODE
+from ..errors import RunError
 from ..game.bound import Recipe
 from ..game.game import Game
 from ..game.plan import ViewPlan
@@ -83,7 +84,10 @@ def summary(recipe: Recipe, folder: RunFolder) -> tuple[dict[str, Any], dict[str
 
     tree = {key: value for key, value in recipe.document.tree.items() if key not in ("about", "views", "metrics")}
     flatten("", tree)
-    *_, last = read_metrics(folder.metrics)
+    lines = list(read_metrics(folder.metrics))
+    if not lines:
+        raise RunError(f"{folder.metrics} has lost its lines while the run went on: somebody else has written there")
+    last = lines[-1]
     terms = {f"last/{p}/{name}": v for p, terms in last["terms"].items() for name, v in terms.items()}
     metrics = {
         f"last/metrics/{m}/{k}": float(v) for m, named in last.get("metrics", {}).items() for k, v in named.items()
