@@ -1,11 +1,14 @@
 """Fixtures that several files share."""
 
 import os
+import signal
 import sys
 from pathlib import Path
 
 import pytest
 
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:  # as a shell has it in the background
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 os.environ.setdefault("OMP_NUM_THREADS", "1")  # as `make test` has it: where threads share a sum, it rounds otherwise
 
 

@@ -6,9 +6,12 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
 HOUSE = Path(__file__).parent.parent
 
 
+@pytest.mark.slow
 def test_a_few_of_all_attacks_lose_nothing(tmp_path):
     """In a process of its own, which forks: no other threads are to be in it."""
     command = [sys.executable, "-m", "tests.attacks.faults", "--short", "--out", str(tmp_path / "found.json")]

@@ -87,7 +87,7 @@ def test_a_run_without_a_line_before_its_last_step_ends_well_and_once(ahead, mon
     assert len(told) == 1
 
 
-@pytest.mark.parametrize("after", [1, 2, 7])
+@pytest.mark.parametrize("after", [7, *(pytest.param(step, marks=pytest.mark.slow) for step in (1, 2))])
 def test_who_is_stopped_with_a_line_to_come_writes_it(ahead, after):
     begin("whole", settings=OFTEN)
     ahead()
@@ -105,7 +105,7 @@ def test_a_death_that_shows_late_takes_the_game_back_as_one_that_shows_at_once(a
     assert left_behind("late") == left_behind("at-once")
 
 
-@pytest.mark.parametrize("action", ["warn", "roll back", "stop"])
+@pytest.mark.parametrize("action", ["warn", "stop", pytest.param("roll back", marks=pytest.mark.slow)])
 def test_vital_signs_that_are_read_late_are_answered_as_at_once(ahead, action):
     """`log_every` is that of looks, so that a death is told in the line of its step."""
     settings = (*POINT, "run.steps=45", "run.log_every=10", f"sentinel.action={action}", "sentinel.rollbacks=1")
