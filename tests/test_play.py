@@ -16,6 +16,7 @@ from agekit.game.step import Coming, Finite, Step
 from agekit.game.vitals import Monitor
 from agekit.report.board import Board
 from agekit.train import sentinel
+from agekit.train.watch import Watch
 
 from .runs import Quiet, begin, go_on, left_behind
 from .test_sentinel import POINT
@@ -233,3 +234,17 @@ def test_numbers_are_those_of_when_they_were_asked_for():
     assert Coming([], CPU).read() == []
     huge = torch.full((4,), torch.finfo(torch.float32).max)
     assert Finite([huge, huge.log()], CPU).failures() == []
+
+
+def test_a_run_whose_lines_were_taken_away_says_so(monkeypatch):
+    """Somebody else empties its file before the last step is summed up."""
+    log = Watch.log
+
+    def emptied(self, *given):
+        line = log(self, *given)
+        self.folder.metrics.write_text("")
+        return line
+
+    monkeypatch.setattr(Watch, "log", emptied)
+    with pytest.raises(RunError, match=r"runs/robbed/metrics.jsonl has lost its lines while the run went on"):
+        begin("robbed", TINY, settings=("run.steps=2",))
